@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the scripts beside this file share. Everything that is costly to get
+# lives in a cache outside the tree, each piece under a name that holds a hash
+# of its inputs: a changed input makes a new piece, never a stale one.
+
+vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034	# for those who source this file
+top=$(cd "$vm_dir/../.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/xfrm_vpe
+mkdir -p "$cache/lock"
+
+say() { printf '%s\n' "vm: $*" >&2; }
+die() { printf '%s\n' "${0##*/}: $*" >&2; exit 1; }
+
+# step WORDS COMMAND...: a long step, told when it begins and when it is done;
+# its output is shown only if it fails
+step() {
+	local what=$1 log start=$SECONDS status
+	shift
+	log=$(mktemp "${TMPDIR:-/tmp}/xfrm_vpe.XXXXXX")
+	say "$what ..."
+	set +e	# "|| status=$?" would switch -e off inside of COMMAND, too
+	(set -e; "$@") >"$log" 2>&1
+	status=$?
+	set -e
+	if [ $status -ne 0 ]; then
+		cat "$log" >&2
+		rm -f "$log"
+		die "failed: $what"
+	fi
+	rm -f "$log"
+	say "$what: $((SECONDS - start)) s"
+}
+
+# hash_of WORD...: short hash of its arguments; files are hashed by hash_files
+hash_of() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
+hash_files() { cat -- "$@" | sha256sum | cut -c1-16; }
+
+# build_once DIR COMMAND...: make DIR by running COMMAND with a fresh directory
+# as its last argument, once, however many ask at the same time. Half-made
+# directories never get the final name.
+build_once() {
+	local dir=$1 lock
+	shift
+	[ -e "$dir" ] && return
+	lock=$cache/lock/$(basename "$dir")
+	(
+		flock 9
+		[ -e "$dir" ] && exit
+		mkdir -p "$(dirname "$dir")"
+		rm -rf "$dir.new"
+		mkdir "$dir.new"
+		"$@" "$dir.new"
+		mv "$dir.new" "$dir"
+	) 9>"$lock"
+}
+
+# keep_newest N GLOB-PREFIX: remove all but the N newest entries of a kind
+keep_newest() {
+	local n=$1 prefix=$2
+	# shellcheck disable=SC2012	# our own names: no spaces, no newlines
+	ls -1dt "$prefix"* 2>/dev/null | tail -n +$((n + 1)) | xargs -r rm -rf
+}
+
+# unpack DIR DEB...: what is in the packages, nothing of their scripts run.
+# /bin, /lib and /sbin are links into /usr, as on an installed system.
+unpack() {
+	local dir=$1 deb d
+	shift
+	for d in bin sbin lib lib64; do
+		mkdir -p "$dir/usr/$d"
+		[ -L "$dir/$d" ] || ln -s "usr/$d" "$dir/$d"
+	done
+	for deb; do
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -x --keep-directory-symlink --no-same-owner -C "$dir" ||
+			die "cannot unpack $deb: remove it and try again"
+	done
+}
