@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause)
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/vpe.yaml */
+/* YNL-GEN kernel source */
+/* To regenerate run: tools/net/ynl/ynl-regen.sh */
+
+#include <net/netlink.h>
+#include <net/genetlink.h>
+
+#include "netlink-gen.h"
+
+#include <uapi/linux/vpe.h>
+
+/* VPE_CMD_SA_GET - do */
+const struct nla_policy vpe_sa_get_nl_policy[VPE_A_SA_MARK + 1] = {
+	[VPE_A_SA_FAMILY] = { .type = NLA_U16, },
+	[VPE_A_SA_DST] = NLA_POLICY_MAX_LEN(16),
+	[VPE_A_SA_SPI] = { .type = NLA_BE32, },
+	[VPE_A_SA_MARK] = { .type = NLA_U32, },
+};
+
+/* VPE_CMD_WINDOW_GET - do */
+const struct nla_policy vpe_window_get_nl_policy[VPE_A_WINDOW_WINDOW_ID + 1] = {
+	[VPE_A_WINDOW_FAMILY] = { .type = NLA_U16, },
+	[VPE_A_WINDOW_DST] = NLA_POLICY_MAX_LEN(16),
+	[VPE_A_WINDOW_SPI] = { .type = NLA_BE32, },
+	[VPE_A_WINDOW_DIRECTION] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VPE_A_WINDOW_SENDER_ID] = { .type = NLA_U16, },
+	[VPE_A_WINDOW_WINDOW_ID] = { .type = NLA_U16, },
+};
+
+/* VPE_CMD_NETNS_GET - do */
+const struct nla_policy vpe_netns_get_nl_policy[VPE_A_NETNS_PAD + 1] = {
+};
+
+/* VPE_CMD_NETNS_SET - do */
+const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_RX_WINDOWS_MAX + 1] = {
+	[VPE_A_NETNS_RX_WINDOWS_MAX] = { .type = NLA_U32, },
+};
+
+/* Ops table for vpe */
+const struct genl_ops vpe_nl_ops[4] = {
+	{
+		.cmd		= VPE_CMD_SA_GET,
+		.doit		= vpe_nl_sa_get_doit,
+		.dumpit		= vpe_nl_sa_get_dumpit,
+		.policy		= vpe_sa_get_nl_policy,
+		.maxattr	= VPE_A_SA_MARK,
+	},
+	{
+		.cmd		= VPE_CMD_WINDOW_GET,
+		.doit		= vpe_nl_window_get_doit,
+		.dumpit		= vpe_nl_window_get_dumpit,
+		.policy		= vpe_window_get_nl_policy,
+		.maxattr	= VPE_A_WINDOW_WINDOW_ID,
+	},
+	{
+		.cmd		= VPE_CMD_NETNS_GET,
+		.doit		= vpe_nl_netns_get_doit,
+		.policy		= vpe_netns_get_nl_policy,
+		.maxattr	= VPE_A_NETNS_PAD,
+	},
+	{
+		.cmd		= VPE_CMD_NETNS_SET,
+		.doit		= vpe_nl_netns_set_doit,
+		.policy		= vpe_netns_set_nl_policy,
+		.maxattr	= VPE_A_NETNS_RX_WINDOWS_MAX,
+		.flags		= GENL_ADMIN_PERM,
+	},
+};
