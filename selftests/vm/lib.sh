@@ -12,7 +12,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/xfrm_vpe
 mkdir -p "$cache/lock"
 
 say() { printf '%s\n' "vm: $*" >&2; }
-die() { printf '%s\n' "${0##*/}: $*" >&2; exit 1; }
+die() { printf '%s\n' "${0##*/}: $*" >&2; exit "${die_status:-1}"; }
 
 # step WORDS COMMAND...: a long step, told when it begins and when it is done;
 # its output is shown only if it fails
