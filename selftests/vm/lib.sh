@@ -38,30 +38,24 @@ step() {
 hash_of() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
 hash_files() { cat -- "$@" | sha256sum | cut -c1-16; }
 
-# build_once DIR COMMAND...: make DIR by running COMMAND with a fresh directory
-# as its last argument, once, however many ask at the same time. Half-made
-# directories never get the final name.
+# build_once DIR COMMAND...: make DIR, named KIND-HASH, by running COMMAND with a
+# fresh directory as its last argument; once, however many ask at the same time.
+# Half-made directories never get the final name. Of a kind, the three made last
+# are kept.
 build_once() {
-	local dir=$1 lock
+	local dir=$1 kind=${1%-*}
 	shift
-	[ -e "$dir" ] && return
-	lock=$cache/lock/$(basename "$dir")
+	[ ! -e "$dir" ] || return 0
 	(
 		flock 9
-		[ -e "$dir" ] && exit
-		mkdir -p "$(dirname "$dir")"
+		[ ! -e "$dir" ] || exit 0
 		rm -rf "$dir.new"
-		mkdir "$dir.new"
+		mkdir -p "$dir.new"
 		"$@" "$dir.new"
 		mv "$dir.new" "$dir"
-	) 9>"$lock"
-}
-
-# keep_newest N GLOB-PREFIX: remove all but the N newest entries of a kind
-keep_newest() {
-	local n=$1 prefix=$2
-	# shellcheck disable=SC2012	# our own names: no spaces, no newlines
-	ls -1dt "$prefix"* 2>/dev/null | tail -n +$((n + 1)) | xargs -r rm -rf
+		# shellcheck disable=SC2012	# our own names, without blanks
+		ls -dt "$kind"-*[!w] | tail -n +4 | xargs -r rm -rf
+	) 9>"$cache/lock/${dir##*/}"
 }
 
 # unpack DIR DEB...: what is in the packages, nothing of their scripts run.
