@@ -14,7 +14,7 @@
 /* VPE_CMD_SA_GET - do */
 const struct nla_policy vpe_sa_get_nl_policy[VPE_A_SA_MARK + 1] = {
 	[VPE_A_SA_FAMILY] = { .type = NLA_U16, },
-	[VPE_A_SA_DST] = NLA_POLICY_MAX_LEN(16),
+	[VPE_A_SA_DST] = NLA_POLICY_MIN_LEN(4),
 	[VPE_A_SA_SPI] = { .type = NLA_BE32, },
 	[VPE_A_SA_MARK] = { .type = NLA_U32, },
 };
@@ -22,7 +22,7 @@ const struct nla_policy vpe_sa_get_nl_policy[VPE_A_SA_MARK + 1] = {
 /* VPE_CMD_WINDOW_GET - do */
 const struct nla_policy vpe_window_get_nl_policy[VPE_A_WINDOW_WINDOW_ID + 1] = {
 	[VPE_A_WINDOW_FAMILY] = { .type = NLA_U16, },
-	[VPE_A_WINDOW_DST] = NLA_POLICY_MAX_LEN(16),
+	[VPE_A_WINDOW_DST] = NLA_POLICY_MIN_LEN(4),
 	[VPE_A_WINDOW_SPI] = { .type = NLA_BE32, },
 	[VPE_A_WINDOW_DIRECTION] = NLA_POLICY_MAX(NLA_U32, 1),
 	[VPE_A_WINDOW_SENDER_ID] = { .type = NLA_U16, },

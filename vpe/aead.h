@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Sealing and opening packets by an AEAD of the kernel's crypto API.
+ */
+#ifndef _VPE_AEAD_H
+#define _VPE_AEAD_H
+
+#include <crypto/aead.h>
+#include <linux/scatterlist.h>
+
+#include "compat.h"
+#include "header.h"
+
+/**
+ * struct vpe_op - one packet on its way through the cipher
+ * @iv: copy of the header's IV: ciphers may scribble on it
+ * @req: the request
+ * @sg: scatter list: the packet's parts and, last, the ICV
+ * @priv: the caller's
+ *
+ * One allocation: the caller's data, the request with the cipher's context and
+ * the scatter list follow each other.
+ */
+struct vpe_op {
+	u8			iv[VPE_IV_LEN];
+	struct aead_request	*req;
+	struct scatterlist	*sg;
+	u8			priv[] __aligned(8);
+};
+
+struct crypto_aead *vpe_aead_alloc(const char *name, const u8 *key,
+				   unsigned int len);
+bool vpe_aead_is_async(struct crypto_aead *tfm);
+
+struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, unsigned int priv,
+			    unsigned int nents);
+int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, unsigned int nents,
+		unsigned int len, crypto_completion_t done);
+int vpe_op_open(struct vpe_op *op, struct vpe_hdr *hdr, unsigned int nents,
+		unsigned int len, crypto_completion_t done);
+
+#endif /* _VPE_AEAD_H */

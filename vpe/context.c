@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sequence numbers and replay windows, kept by key.
+ *
+ * The IV of a packet is (Sender ID, Window ID, sequence number), so that under
+ * one key no (window, number) may be sent twice. Three things see to it:
+ *
+ * - a counter belongs to one CPU and is moved on in one step that neither
+ *   preemption nor an interrupt divides;
+ * - the counters of a key outlive the SA that used them, and go on when the
+ *   key comes back (struct vpe_context);
+ * - a context starts above whatever any context has sent since the module was
+ *   loaded, and above what the host's clock has shown: no window sends a packet
+ *   per nanosecond, so the clock stays ahead of all that was sent before
+ *   (vpe_draw()). In the whole kernel one context may send under a key.
+ *
+ * Locks: vpe_contexts_lock guards the table, claims and epoch; taken with
+ * softirqs disabled, nothing is taken inside. A context's xarray lock is
+ * independent of it.
+ */
+#include <linux/hashtable.h>
+#include <linux/limits.h>
+#include <linux/minmax.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/timekeeping.h>
+
+#include "context.h"
+
+/* 2024-01-01: a clock before that was never set. Seconds since the Epoch. */
+#define VPE_CLOCK_MIN	1704067200ULL
+
+static DEFINE_HASHTABLE(vpe_contexts, 10);
+static DEFINE_SPINLOCK(vpe_contexts_lock);
+static siphash_key_t vpe_hash_key[2];
+static u64 vpe_context_ids;
+
+/**
+ * struct vpe_epoch - what new contexts must stay above
+ * @offset: largest (real - boot time) seen since load, nanoseconds
+ * @used: highest number used by a context that is gone
+ */
+static struct vpe_epoch {
+	s64	offset;
+	u64	used;
+} vpe_epoch;
+
+static void __vpe_clock_sample(void)
+{
+	s64 offset = ktime_get_real_ns() - ktime_get_boottime_ns();
+
+	vpe_epoch.offset = max(vpe_epoch.offset, offset);
+}
+
+/**
+ * vpe_clock_sample - remember how far ahead the clock has been
+ *
+ * Called now and then, so that a clock that is stepped back does not lead to
+ * numbers used before.
+ *
+ * Context: process or softirq.
+ */
+void vpe_clock_sample(void)
+{
+	spin_lock_bh(&vpe_contexts_lock);
+	__vpe_clock_sample();
+	spin_unlock_bh(&vpe_contexts_lock);
+}
+
+/**
+ * vpe_clock_is_set - has somebody set the host's clock?
+ *
+ * Return: false while it stands before 2024.
+ */
+bool vpe_clock_is_set(void)
+{
+	return ktime_get_real_ns() >= VPE_CLOCK_MIN * NSEC_PER_SEC;
+}
+
+/**
+ * vpe_contexts_init - draw the hash key, take the first look at the clock
+ *
+ * Context: process, before any other function of this file.
+ */
+void vpe_contexts_init(void)
+{
+	get_random_bytes(vpe_hash_key, sizeof(vpe_hash_key));
+	vpe_clock_sample();
+}
+
+/**
+ * vpe_contexts_exit - wait until freed contexts are gone
+ *
+ * Context: process, may sleep; no context is held any more.
+ */
+void vpe_contexts_exit(void)
+{
+	WARN_ON(!hash_empty(vpe_contexts));
+	rcu_barrier();
+	memzero_explicit(vpe_hash_key, sizeof(vpe_hash_key));
+}
+
+/* No second copy of a key lies in memory: contexts are found by its hash. */
+static struct vpe_digest vpe_digest(const void *key, unsigned int len)
+{
+	return (struct vpe_digest) { .word = {
+		siphash(key, len, &vpe_hash_key[0]),
+		siphash(key, len, &vpe_hash_key[1]),
+	} };
+}
+
+static bool vpe_digest_equal(const struct vpe_digest *a,
+			     const struct vpe_digest *b)
+{
+	return !((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]));
+}
+
+static struct vpe_context *vpe_context_alloc(struct vpe_scope *scope,
+					     const struct vpe_digest *digest)
+{
+	struct vpe_context *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+
+	if (!ctx)
+		return NULL;
+
+	ctx->lanes = alloc_percpu(struct vpe_lane);
+	if (!ctx->lanes) {
+		kfree(ctx);
+		return NULL;
+	}
+	xa_init_flags(&ctx->windows, XA_FLAGS_LOCK_BH);
+	ctx->scope = scope;
+	ctx->digest = *digest;
+	refcount_set(&ctx->ref, 1);
+	return ctx;
+}
+
+static void vpe_context_free(struct rcu_head *rcu)
+{
+	struct vpe_context *ctx = container_of(rcu, struct vpe_context, rcu);
+	struct vpe_window *w;
+	unsigned long id;
+
+	xa_for_each(&ctx->windows, id, w)
+		kfree(w);
+	xa_destroy(&ctx->windows);
+	free_percpu(ctx->lanes);
+	kfree(ctx);
+}
+
+/* A context whose last reference is gone is as good as not there. */
+static struct vpe_context *vpe_context_find(const struct vpe_scope *scope,
+					    const struct vpe_digest *digest)
+{
+	struct vpe_context *ctx;
+
+	lockdep_assert_held(&vpe_contexts_lock);
+	hash_for_each_possible(vpe_contexts, ctx, node, digest->word[0])
+		if (ctx->scope == scope &&
+		    vpe_digest_equal(&ctx->digest, digest) &&
+		    refcount_inc_not_zero(&ctx->ref))
+			return ctx;
+	return NULL;
+}
+
+/**
+ * vpe_context_get - the context of a key, made if there is none
+ * @scope: network namespace; outlives the context
+ * @key: the cipher's key, without salt
+ * @len: its length, bytes
+ *
+ * Context: process, may sleep.
+ * Return: a context, to be given back by vpe_context_put(), or NULL without
+ * memory.
+ */
+struct vpe_context *vpe_context_get(struct vpe_scope *scope, const void *key,
+				    unsigned int len)
+{
+	struct vpe_digest digest = vpe_digest(key, len);
+	struct vpe_context *ctx, *new;
+
+	new = vpe_context_alloc(scope, &digest);
+	if (!new)
+		return NULL;
+
+	spin_lock_bh(&vpe_contexts_lock);
+	ctx = vpe_context_find(scope, &digest);
+	if (!ctx) {
+		ctx = new;
+		ctx->id = ++vpe_context_ids;
+		hash_add(vpe_contexts, &ctx->node, digest.word[0]);
+		atomic_inc(&scope->contexts);
+		new = NULL;
+	}
+	spin_unlock_bh(&vpe_contexts_lock);
+
+	if (new)
+		vpe_context_free(&new->rcu);
+	return ctx;
+}
+
+/* The highest number any lane of @ctx has taken; @ctx has started. */
+static u64 vpe_context_highest(const struct vpe_context *ctx)
+{
+	u64 highest = 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		highest = max(highest, vpe_context_last(ctx, cpu));
+	return highest;
+}
+
+/**
+ * vpe_context_put - let go of a context
+ * @ctx: key context; nobody can send through this reference any more
+ *
+ * The last one out releases the claim to send, and leaves behind the highest
+ * number that was used.
+ *
+ * Context: process or softirq.
+ */
+void vpe_context_put(struct vpe_context *ctx)
+{
+	if (!refcount_dec_and_test(&ctx->ref))
+		return;
+
+	spin_lock_bh(&vpe_contexts_lock);
+	if (ctx->claimed)
+		vpe_epoch.used = max(vpe_epoch.used, vpe_context_highest(ctx));
+	hash_del(&ctx->node);
+	atomic_sub(ctx->nr_windows, &ctx->scope->windows);
+	atomic_dec(&ctx->scope->contexts);
+	spin_unlock_bh(&vpe_contexts_lock);
+
+	call_rcu(&ctx->rcu, vpe_context_free);
+}
+
+static bool vpe_context_may_claim(const struct vpe_context *ctx)
+{
+	const struct vpe_context *other;
+
+	lockdep_assert_held(&vpe_contexts_lock);
+	hash_for_each_possible(vpe_contexts, other, node, ctx->digest.word[0])
+		if (other->claimed &&
+		    vpe_digest_equal(&other->digest, &ctx->digest))
+			return false;
+	return true;
+}
+
+/* The first number of a context, 0 if there is none left; design: "Sequence" */
+static u64 vpe_draw(u64 last)
+{
+	u64 first;
+
+	lockdep_assert_held(&vpe_contexts_lock);
+	__vpe_clock_sample();
+	first = max_t(u64, ktime_get_real_ns(),
+		      ktime_get_boottime_ns() + vpe_epoch.offset);
+	last = max(last, vpe_epoch.used);
+	if (last == U64_MAX)
+		return 0;
+	return max(first, last + 1);
+}
+
+/**
+ * vpe_context_start - claim a key for sending and draw the first number
+ * @ctx: key context
+ * @last: the last number its user knows to have been used, 0 if none
+ *
+ * To be called by who finds vpe_context_started() false, before
+ * vpe_context_reserve().
+ *
+ * Context: process or softirq.
+ * Return: 0; -EBUSY if another context sends under this key; -EOVERFLOW if no
+ * number is left.
+ */
+int vpe_context_start(struct vpe_context *ctx, u64 last)
+{
+	int err = 0;
+	u64 first;
+
+	spin_lock_bh(&vpe_contexts_lock);
+	if (ctx->claimed)
+		goto out;
+	err = -EBUSY;
+	if (!vpe_context_may_claim(ctx))
+		goto out;
+	err = -EOVERFLOW;
+	first = vpe_draw(last);
+	if (!first)
+		goto out;
+	err = 0;
+	ctx->claimed = true;
+	/* Pairs with vpe_context_started(). */
+	smp_store_release(&ctx->first, first);
+out:
+	spin_unlock_bh(&vpe_contexts_lock);
+	return err;
+}
+
+/**
+ * vpe_context_reserve - take the next numbers of this CPU's window
+ * @ctx: key context, started
+ * @n: how many, at least 1
+ * @seq: where to put the first of them, and their window
+ *
+ * The window is the one of the CPU that counts, whatever happens to the caller
+ * between here and the wire.
+ *
+ * Context: any but NMI.
+ * Return: 0, or -EOVERFLOW when the window has used up its numbers.
+ */
+int vpe_context_reserve(struct vpe_context *ctx, unsigned int n,
+			struct vpe_seq *seq)
+{
+	u64 sent;
+
+	preempt_disable();
+	seq->window = smp_processor_id();
+	sent = this_cpu_add_return(ctx->lanes->sent, n);
+	preempt_enable();
+
+	if (unlikely(sent - 1 > U64_MAX - ctx->first))
+		return -EOVERFLOW;
+	seq->seq = ctx->first + sent - n;
+	return 0;
+}
+
+/**
+ * vpe_context_last - the last number one CPU has taken
+ * @ctx: key context
+ * @cpu: a possible CPU
+ *
+ * Return: the number, 0 if that CPU has not sent.
+ */
+u64 vpe_context_last(const struct vpe_context *ctx, unsigned int cpu)
+{
+	u64 sent = READ_ONCE(per_cpu_ptr(ctx->lanes, cpu)->sent);
+
+	if (!sent)
+		return 0;
+	sent = min(sent - 1, U64_MAX - ctx->first);
+	return ctx->first + sent;
+}
+
+/**
+ * vpe_context_window - look up a receive window
+ * @ctx: key context
+ * @id: Sender ID << 16 | Window ID, host order
+ *
+ * Context: RCU read side.
+ * Return: the window, or NULL if no authenticated packet has made it yet.
+ */
+struct vpe_window *vpe_context_window(struct vpe_context *ctx, u32 id)
+{
+	return xa_load(&ctx->windows, id);
+}
+
+/*
+ * Enter a new window. -EBUSY: somebody else was first; -ENOSPC: a bound;
+ * -ENOMEM.
+ */
+static int vpe_context_insert(struct vpe_context *ctx, u32 id,
+			      struct vpe_window *w)
+{
+	struct vpe_scope *scope = ctx->scope;
+	int err = -ENOSPC;
+
+	xa_lock_bh(&ctx->windows);
+	if (ctx->nr_windows >= VPE_CONTEXT_WINDOWS_MAX)
+		goto out;
+	if (atomic_inc_return(&scope->windows) >
+	    READ_ONCE(scope->windows_max)) {
+		atomic_dec(&scope->windows);
+		goto out;
+	}
+	err = __xa_insert(&ctx->windows, id, w, GFP_ATOMIC);
+	if (err)
+		atomic_dec(&scope->windows);
+	else
+		ctx->nr_windows++;
+out:
+	xa_unlock_bh(&ctx->windows);
+	return err;
+}
+
+static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
+					       u64 seq, struct vpe_window **wp)
+{
+	struct vpe_window *w;
+	int err;
+
+	w = vpe_window_alloc(ctx->window_size, seq, GFP_ATOMIC);
+	if (!w)
+		return VPE_NO_MEM;
+
+	err = vpe_context_insert(ctx, id, w);
+	if (!err) {
+		*wp = w;
+		return VPE_FRESH;
+	}
+	kfree(w);
+	if (err == -EBUSY) {
+		*wp = xa_load(&ctx->windows, id);
+		return vpe_window_commit(*wp, seq);
+	}
+	return err == -ENOSPC ? VPE_NO_ROOM : VPE_NO_MEM;
+}
+
+/**
+ * vpe_context_commit - accept the number of an authenticated packet, once
+ * @ctx: key context
+ * @id: Sender ID << 16 | Window ID, host order
+ * @seq: the number
+ * @wp: set to the window, where there is one; must be NULL before, and is NULL
+ *	still if there is none
+ *
+ * A window that was not there is made, and takes whatever number it is. It is
+ * never evicted while the context lives: that would let old packets in again.
+ *
+ * Context: softirqs disabled, RCU read side.
+ * Return: %VPE_FRESH if the packet is to be accepted.
+ */
+enum vpe_verdict vpe_context_commit(struct vpe_context *ctx, u32 id, u64 seq,
+				    struct vpe_window **wp)
+{
+	*wp = xa_load(&ctx->windows, id);
+	if (likely(*wp))
+		return vpe_window_commit(*wp, seq);
+	return vpe_context_new_window(ctx, id, seq, wp);
+}

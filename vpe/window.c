@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Replay windows (RFC 4303 section 3.4.3, with 64-bit numbers that travel
+ * whole): exact, so that no duplicate passes and nothing inside the window is
+ * refused. A window is looked at before decryption and changed only after the
+ * ICV held.
+ */
+#include <linux/bitmap.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+
+#include "window.h"
+
+/**
+ * vpe_window_round - the size a window gets
+ * @size: packets asked for; 0 stands for the default
+ *
+ * Return: packets, a power of two from %VPE_WINDOW_MIN to %VPE_WINDOW_MAX.
+ */
+unsigned int vpe_window_round(unsigned int size)
+{
+	if (!size)
+		return VPE_WINDOW_DEFAULT;
+	return roundup_pow_of_two(clamp_t(unsigned int, size, VPE_WINDOW_MIN,
+					  VPE_WINDOW_MAX));
+}
+
+/**
+ * vpe_window_alloc - a window that has accepted one number
+ * @size: packets, a value of vpe_window_round()
+ * @seq: the number, whatever it is
+ * @gfp: how to allocate
+ *
+ * Context: preemption disabled (remembers the CPU).
+ * Return: the window, or NULL without memory.
+ */
+struct vpe_window *vpe_window_alloc(unsigned int size, u64 seq, gfp_t gfp)
+{
+	struct vpe_window *w;
+	size_t bytes;
+
+	bytes = struct_size(w, seen, BITS_TO_LONGS(size));
+	w = kzalloc(ALIGN(bytes, SMP_CACHE_BYTES), gfp);
+	if (!w)
+		return NULL;
+
+	spin_lock_init(&w->lock);
+	w->size = size;
+	w->cpu = smp_processor_id();
+	w->top = seq;
+	w->packets = 1;
+	__set_bit(seq & (size - 1), w->seen);
+	return w;
+}
+
+/**
+ * vpe_window_check - would this number be accepted now?
+ * @w: the window
+ * @seq: the number
+ *
+ * Without the lock, to spare the work of decryption. Beside a commit on
+ * another CPU it may say %VPE_FRESH too often, or give the other reason for a
+ * refusal, but what it refuses vpe_window_commit() would refuse: a bit of
+ * @seq's that is set stands for @seq, or for a number a window ahead of it.
+ *
+ * Context: any; RCU read side, or @w kept by other means.
+ * Return: %VPE_FRESH, %VPE_REPLAY or %VPE_OLD.
+ */
+enum vpe_verdict vpe_window_check(const struct vpe_window *w, u64 seq)
+{
+	u64 top = READ_ONCE(w->top);
+
+	if (seq > top)
+		return VPE_FRESH;
+	if (top - seq >= w->size)
+		return VPE_OLD;
+	return test_bit(seq & (w->size - 1), w->seen) ? VPE_REPLAY : VPE_FRESH;
+}
+
+/* Move the window's upper edge to @seq, its last number not seen yet. */
+static void vpe_window_slide(struct vpe_window *w, u64 seq)
+{
+	unsigned int start = (w->top + 1) & (w->size - 1);
+	u64 ahead = seq - w->top;
+	unsigned int run;
+
+	if (ahead >= w->size) {
+		bitmap_zero(w->seen, w->size);
+	} else {
+		run = min_t(unsigned int, ahead, w->size - start);
+		bitmap_clear(w->seen, start, run);
+		bitmap_clear(w->seen, 0, ahead - run);
+	}
+	WRITE_ONCE(w->top, seq);
+}
+
+/**
+ * vpe_window_commit - accept an authenticated packet's number, once
+ * @w: the window
+ * @seq: the number
+ *
+ * Of any number of simultaneous calls with the same @seq one gets %VPE_FRESH.
+ *
+ * Context: softirqs disabled; takes @w->lock.
+ * Return: %VPE_FRESH, %VPE_REPLAY or %VPE_OLD; in the last two cases the
+ * window is as before.
+ */
+enum vpe_verdict vpe_window_commit(struct vpe_window *w, u64 seq)
+{
+	enum vpe_verdict verdict;
+
+	spin_lock(&w->lock);
+	verdict = vpe_window_check(w, seq);
+	if (verdict == VPE_FRESH) {
+		if (seq > w->top)
+			vpe_window_slide(w, seq);
+		__set_bit(seq & (w->size - 1), w->seen);
+		w->packets++;
+		if (w->cpu != smp_processor_id())
+			w->elsewhere++;
+	}
+	spin_unlock(&w->lock);
+	return verdict;
+}
+
+/**
+ * vpe_window_refused - count a packet that a window refused
+ * @w: the window
+ * @verdict: %VPE_REPLAY or %VPE_OLD
+ *
+ * Context: any; RCU read side, or @w kept by other means.
+ */
+void vpe_window_refused(struct vpe_window *w, enum vpe_verdict verdict)
+{
+	atomic64_inc(verdict == VPE_OLD ? &w->old : &w->replayed);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One replay window: which of the last numbers of one sequence were seen.
+ */
+#ifndef _VPE_WINDOW_H
+#define _VPE_WINDOW_H
+
+#include <linux/atomic.h>
+#include <linux/cache.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#define VPE_WINDOW_MIN		64	/* packets */
+#define VPE_WINDOW_DEFAULT	1024	/* packets */
+#define VPE_WINDOW_MAX		4096	/* packets */
+
+/**
+ * enum vpe_verdict - what a window says of a sequence number
+ * @VPE_FRESH: not seen, to be accepted
+ * @VPE_REPLAY: seen before
+ * @VPE_OLD: behind the window; whether it was seen is no longer known
+ * @VPE_NO_ROOM: a new window would exceed a bound
+ * @VPE_NO_MEM: no memory for a new window
+ */
+enum vpe_verdict {
+	VPE_FRESH,
+	VPE_REPLAY,
+	VPE_OLD,
+	VPE_NO_ROOM,
+	VPE_NO_MEM,
+};
+
+/**
+ * struct vpe_window - replay window of one (key context, Sender ID, Window ID)
+ * @lock: guards all that follows, drop counters excepted
+ * @size: packets, a power of two
+ * @cpu: CPU that made the window
+ * @top: highest number accepted
+ * @packets: packets accepted
+ * @elsewhere: of these, accepted on another CPU than @cpu
+ * @replayed: packets refused as %VPE_REPLAY
+ * @old: packets refused as %VPE_OLD
+ * @rcu: frees it
+ * @seen: bit n set: the number in (@top - @size, @top] that is n modulo @size
+ *	  was accepted
+ *
+ * Each window has cache lines of its own: as long as its packets reach one
+ * CPU nobody else writes there.
+ */
+struct vpe_window {
+	spinlock_t	lock;
+	u32		size;
+	u32		cpu;
+	u64		top;
+	u64		packets;
+	u64		elsewhere;
+	atomic64_t	replayed;
+	atomic64_t	old;
+	struct rcu_head	rcu;
+	unsigned long	seen[];
+};
+
+unsigned int vpe_window_round(unsigned int size);
+struct vpe_window *vpe_window_alloc(unsigned int size, u64 seq, gfp_t gfp);
+enum vpe_verdict vpe_window_check(const struct vpe_window *w, u64 seq);
+enum vpe_verdict vpe_window_commit(struct vpe_window *w, u64 seq);
+void vpe_window_refused(struct vpe_window *w, enum vpe_verdict verdict);
+
+#endif /* _VPE_WINDOW_H */

@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Receiving. We stand first among the handlers of IP protocol 50 and take what
+ * is addressed to a VPE SA; all else goes on to xfrm interfaces, VTI and ESP.
+ *
+ *	SPI -> SA -> window: seen before? -> ICV and decryption ->
+ *	window: commit -> decapsulate -> xfrm interfaces -> GRO -> stack
+ *
+ * No lock or cache line is written by two CPUs on the way, as long as a
+ * window's packets reach one CPU; which CPU they reach changes speed only.
+ */
+#include <linux/module.h>
+#include <net/dsfield.h>
+#include <net/dst_metadata.h>
+#include <net/gro_cells.h>
+#include <net/inet_ecn.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include "trace.h"
+#include "vpe.h"
+
+/**
+ * struct vpe_rx - a packet being decrypted
+ * @sa: its SA
+ * @skb: the packet, skb->data at the inner packet
+ * @seq: sequence number
+ * @window: Sender ID << 16 | Window ID
+ * @family: of the outer packet
+ * @ds: outer DS field and ECN bits
+ */
+struct vpe_rx {
+	struct vpe_sa	*sa;
+	struct sk_buff	*skb;
+	u64		seq;
+	u32		window;
+	u16		family;
+	u8		ds;
+};
+
+static struct gro_cells vpe_cells;
+static struct net_device *vpe_cells_dev;
+static struct xfrm4_protocol vpe4_protocol;
+static struct xfrm6_protocol vpe6_protocol;
+
+static void vpe_rx_drop(struct vpe_rx *rx, unsigned int reason)
+{
+	vpe_drop(rx->sa, rx->skb, reason);
+}
+
+/* Ask the handlers behind us, as xfrm4_rcv_cb() would; negative: drop. */
+static int vpe_rx_callbacks(struct sk_buff *skb, u16 family)
+{
+	struct xfrm6_protocol *h6;
+	struct xfrm4_protocol *h4;
+	int ret = 0;
+
+	if (family == AF_INET) {
+		XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
+		for (h4 = rcu_dereference(vpe4_protocol.next); h4;
+		     h4 = rcu_dereference(h4->next)) {
+			ret = h4->cb_handler(skb, 0);
+			if (ret <= 0)
+				break;
+		}
+	} else {
+		XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip6 = NULL;
+		for (h6 = rcu_dereference(vpe6_protocol.next); h6;
+		     h6 = rcu_dereference(h6->next)) {
+			ret = h6->cb_handler(skb, 0);
+			if (ret <= 0)
+				break;
+		}
+	}
+	return min(ret, 0);
+}
+
+/* Length of the inner packet by its own header, bytes; 0 if it has none. */
+static unsigned int vpe_inner_len(struct sk_buff *skb)
+{
+	switch (skb->data[0] >> 4) {
+	case 4:
+		if (!pskb_may_pull(skb, sizeof(struct iphdr)))
+			return 0;
+		skb->protocol = htons(ETH_P_IP);
+		return ntohs(((struct iphdr *)skb->data)->tot_len);
+	case 6:
+		if (!pskb_may_pull(skb, sizeof(struct ipv6hdr)))
+			return 0;
+		skb->protocol = htons(ETH_P_IPV6);
+		return sizeof(struct ipv6hdr) +
+		       ntohs(((struct ipv6hdr *)skb->data)->payload_len);
+	}
+	return 0;
+}
+
+/* DSCP and ECN as xfrm's tunnels treat them (RFC 2983, RFC 6040). */
+static void vpe_decap_ds(struct sk_buff *skb, u8 flags, u8 ds)
+{
+	u8 dscp = ds & ~INET_ECN_MASK;
+
+	if (skb->protocol == htons(ETH_P_IP)) {
+		if (flags & XFRM_STATE_DECAP_DSCP)
+			ipv4_change_dsfield(ip_hdr(skb), INET_ECN_MASK, dscp);
+		if (!(flags & XFRM_STATE_NOECN) && INET_ECN_is_ce(ds))
+			IP_ECN_set_ce(ip_hdr(skb));
+	} else {
+		if (flags & XFRM_STATE_DECAP_DSCP)
+			ipv6_change_dsfield(ipv6_hdr(skb), INET_ECN_MASK, dscp);
+		if (!(flags & XFRM_STATE_NOECN) && INET_ECN_is_ce(ds))
+			IP6_ECN_set_ce(skb, ipv6_hdr(skb));
+	}
+}
+
+/* Make the decrypted packet the packet; false if there is none in it. */
+static bool vpe_decap(struct vpe_rx *rx)
+{
+	struct sk_buff *skb = rx->skb;
+	unsigned int len;
+
+	len = pskb_may_pull(skb, 1) ? vpe_inner_len(skb) : 0;
+	if (!len)
+		return false;
+	/* What follows is padding. Too short a packet is IP's to refuse. */
+	if (len < skb->len && pskb_trim(skb, len))
+		return false;
+
+	skb_reset_network_header(skb);
+	skb_reset_transport_header(skb);
+	vpe_decap_ds(skb, rx->sa->x->props.flags, rx->ds);
+	skb_mac_header_rebuild(skb);
+	if (skb->mac_len)
+		eth_hdr(skb)->h_proto = skb->protocol;
+	XFRM_MODE_SKB_CB(skb)->protocol = skb->protocol == htons(ETH_P_IP) ?
+					  IPPROTO_IPIP : IPPROTO_IPV6;
+	return true;
+}
+
+/* Hand the inner packet to the stack, as xfrm_input() does. */
+static void vpe_rx_deliver(struct vpe_rx *rx)
+{
+	struct sk_buff *skb = rx->skb;
+	unsigned int len = skb->len;
+
+	if (vpe_rx_callbacks(skb, rx->family)) {
+		vpe_rx_drop(rx, VPE_A_DROPS_RX_PATH);
+		return;
+	}
+	vpe_count(rx->sa, VPE_A_STATS_RX_PACKETS, 1);
+	vpe_count(rx->sa, VPE_A_STATS_RX_BYTES, len);
+
+	nf_reset_ct(skb);
+	skb_sec_path(skb)->olen = 0;
+	if (skb_valid_dst(skb))
+		skb_dst_drop(skb);
+	gro_cells_receive(&vpe_cells, skb);
+}
+
+/* The number of an authenticated packet, once. 0, or the reason to drop. */
+static unsigned int vpe_rx_commit(struct vpe_rx *rx)
+{
+	struct vpe_context *ctx = rx->sa->ctx;
+	struct vpe_window *w = NULL;
+	enum vpe_verdict verdict;
+
+	verdict = vpe_context_commit(ctx, rx->window, rx->seq, &w);
+	switch (verdict) {
+	case VPE_FRESH:
+		break;
+	case VPE_REPLAY:
+		vpe_window_refused(w, verdict);
+		return VPE_A_DROPS_RX_REPLAY;
+	case VPE_OLD:
+		vpe_window_refused(w, verdict);
+		return VPE_A_DROPS_RX_OLD;
+	case VPE_NO_ROOM:
+		net_warn_ratelimited("vpe: bound of receive windows reached, packet of SPI 0x%08x dropped\n",
+				     ntohl(rx->sa->spi));
+		return VPE_A_DROPS_RX_WINDOWS;
+	case VPE_NO_MEM:
+		return VPE_A_DROPS_RX_NOMEM;
+	}
+
+	trace_vpe_accept(rx->sa, rx->window, rx->seq, rx->skb->len);
+	if (w->cpu != smp_processor_id())
+		vpe_count(rx->sa, VPE_A_STATS_RX_ELSEWHERE, 1);
+	return 0;
+}
+
+/* Decryption is through, with @err. RCU read side, softirqs disabled. */
+static void vpe_rx_finish(struct vpe_rx *rx, int err)
+{
+	unsigned int reason;
+
+	if (err) {
+		vpe_rx_drop(rx, err == -EBADMSG ? VPE_A_DROPS_RX_AUTH :
+						  VPE_A_DROPS_RX_CRYPTO);
+		return;
+	}
+	reason = vpe_rx_commit(rx);
+	if (reason) {
+		vpe_rx_drop(rx, reason);
+	} else if (rx->skb->len && !(rx->skb->data[0] >> 4)) {
+		vpe_count(rx->sa, VPE_A_STATS_RX_FILL, 1);
+		consume_skb(rx->skb);
+	} else if (!vpe_decap(rx)) {
+		vpe_rx_drop(rx, VPE_A_DROPS_RX_INNER);
+	} else {
+		vpe_rx_deliver(rx);
+	}
+}
+
+static void vpe_rx_done(vpe_completion_arg arg, int err)
+{
+	struct vpe_op *op = vpe_completion_data(arg);
+	struct vpe_rx *rx = (struct vpe_rx *)op->priv;
+	struct net_device *dev = rx->skb->dev;
+	struct vpe_sa *sa = rx->sa;
+
+	if (err == -EINPROGRESS)
+		return;
+
+	local_bh_disable();
+	rcu_read_lock();
+	vpe_rx_finish(rx, err);
+	rcu_read_unlock();
+	local_bh_enable();
+
+	kfree(op);
+	dev_put(dev);
+	percpu_ref_put(&sa->inflight);
+}
+
+/*
+ * Nothing is decrypted in place that somebody else may see: cloned packets,
+ * page fragments (they may be a file's), other skbs of a list. Returns the
+ * scatter list entries that @skb takes, or an error.
+ */
+static int vpe_rx_own(struct sk_buff *skb)
+{
+	struct sk_buff *trailer;
+
+	if (!skb_cloned(skb) && !skb_is_nonlinear(skb))
+		return 1;
+	return skb_cow_data(skb, 0, &trailer);
+}
+
+static int vpe_rx_secpath(struct vpe_sa *sa, struct sk_buff *skb)
+{
+	struct sec_path *sp = secpath_set(skb);
+
+	if (!sp)
+		return -ENOMEM;
+	if (sp->len == XFRM_MAX_DEPTH)
+		return -ENOBUFS;
+	sp->xvec[sp->len++] = vpe_sa_proxy(sa);
+	return 0;
+}
+
+/* Decrypt; consumes @skb. */
+static void vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family)
+{
+	struct net_device *dev = skb->dev;
+	struct vpe_op *op = NULL;
+	struct vpe_hdr *hdr;
+	struct vpe_rx *rx;
+	int nents, err;
+
+	nents = vpe_rx_own(skb);
+	if (nents >= 0)
+		op = vpe_op_alloc(sa->tfm, sizeof(*rx), nents);
+	if (!op) {
+		vpe_drop(sa, skb, VPE_A_DROPS_RX_NOMEM);
+		return;
+	}
+
+	hdr = (struct vpe_hdr *)skb->data;
+	rx = (struct vpe_rx *)op->priv;
+	rx->sa = sa;
+	rx->skb = skb;
+	rx->seq = le64_to_cpu(hdr->seq);
+	rx->window = vpe_hdr_window(hdr);
+	rx->family = family;
+	rx->ds = family == AF_INET ? ipv4_get_dsfield(ip_hdr(skb)) :
+				     ipv6_get_dsfield(ipv6_hdr(skb));
+
+	skb->ip_summed = CHECKSUM_NONE;
+	__skb_pull(skb, VPE_HLEN);
+	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
+	if (unlikely(nents < 0)) {
+		err = nents;
+		goto finish;
+	}
+	if (sa->async) {
+		dev_hold(dev);
+		percpu_ref_get(&sa->inflight);
+		if (skb_dst(skb))
+			skb_dst_force(skb);
+	}
+	err = vpe_op_open(op, hdr, nents, skb->len, vpe_rx_done);
+	if (err == -EINPROGRESS) {
+		vpe_count(sa, VPE_A_STATS_RX_ASYNC, 1);
+		return;
+	}
+	if (sa->async) {
+		percpu_ref_put(&sa->inflight);
+		dev_put(dev);
+	}
+finish:
+	vpe_rx_finish(rx, err);
+	kfree(op);
+}
+
+/* What can be said of a packet before decryption. 0, or the reason to drop. */
+static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct vpe_hdr *hdr,
+				 int encap_type)
+{
+	enum vpe_verdict verdict;
+	struct vpe_window *w;
+	u32 id;
+
+	if (READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID ||
+	    vpe_xfrm_is_out(sa->x))
+		return VPE_A_DROPS_RX_STATE;
+	if (encap_type)
+		return VPE_A_DROPS_RX_ENCAP;
+	if (hdr->sender_id)
+		return VPE_A_DROPS_RX_SENDER;
+
+	id = vpe_hdr_window(hdr);
+	w = vpe_context_window(sa->ctx, id);
+	if (!w)
+		return 0;
+	verdict = vpe_window_check(w, le64_to_cpu(hdr->seq));
+	if (verdict == VPE_FRESH)
+		return 0;
+	vpe_window_refused(w, verdict);
+	return verdict == VPE_OLD ? VPE_A_DROPS_RX_OLD : VPE_A_DROPS_RX_REPLAY;
+}
+
+/**
+ * vpe_input_window_size - the size of an SA's receive windows
+ * @sa: the SA
+ *
+ * xfrm attaches replay attributes after it made an SA: they are read when the
+ * first packet comes. What a context has begun with it keeps.
+ *
+ * Return: packets, a power of two.
+ */
+unsigned int vpe_input_window_size(const struct vpe_sa *sa)
+{
+	const struct xfrm_replay_state_esn *esn = sa->x->replay_esn;
+	u32 size = READ_ONCE(sa->ctx->window_size);
+
+	return size ?: vpe_window_round(esn ? esn->replay_window :
+					      sa->x->props.replay_window);
+}
+
+static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
+		   int encap_type)
+{
+	unsigned int reason;
+	int err;
+
+	if (!pskb_may_pull(skb, VPE_HLEN))
+		reason = VPE_A_DROPS_RX_SHORT;
+	else
+		reason = vpe_rx_check(sa, (struct vpe_hdr *)skb->data,
+				      encap_type);
+	if (reason) {
+		vpe_drop(sa, skb, reason);
+		return;
+	}
+	if (unlikely(!sa->ctx->window_size))
+		WRITE_ONCE(sa->ctx->window_size, vpe_input_window_size(sa));
+
+	err = vpe_rx_secpath(sa, skb);
+	if (unlikely(err)) {
+		vpe_drop(sa, skb, err == -ENOMEM ? VPE_A_DROPS_RX_NOMEM :
+						   VPE_A_DROPS_RX_PATH);
+		return;
+	}
+	skb->mark = xfrm_smark_get(skb->mark, sa->x);
+	vpe_rx_open(sa, skb, family);
+}
+
+/* Returns -EINVAL if the packet is not ours: the next handler's turn. */
+static int vpe_handle(struct sk_buff *skb, u16 family, int encap_type)
+{
+	const xfrm_address_t *daddr;
+	struct vpe_sa *sa;
+	int ret = -EINVAL;
+
+	if (!pskb_may_pull(skb, sizeof(__be32)))
+		return ret;
+	daddr = family == AF_INET ?
+		(const xfrm_address_t *)&ip_hdr(skb)->daddr :
+		(const xfrm_address_t *)&ipv6_hdr(skb)->daddr;
+
+	rcu_read_lock();
+	sa = vpe_sa_lookup(dev_net(skb->dev), *(__be32 *)skb->data, daddr,
+			   family, skb->mark);
+	if (sa) {
+		vpe_rx(sa, skb, family, encap_type);
+		ret = 0;
+	}
+	rcu_read_unlock();
+	return ret;
+}
+
+static int vpe4_handler(struct sk_buff *skb)
+{
+	return vpe_handle(skb, AF_INET, 0);
+}
+
+static int vpe4_input_handler(struct sk_buff *skb, int nexthdr, __be32 spi,
+			      int encap_type)
+{
+	return vpe_handle(skb, AF_INET, encap_type);
+}
+
+static int vpe6_handler(struct sk_buff *skb)
+{
+	return vpe_handle(skb, AF_INET6, 0);
+}
+
+static int vpe6_input_handler(struct sk_buff *skb, int nexthdr, __be32 spi,
+			      int encap_type)
+{
+	return vpe_handle(skb, AF_INET6, encap_type);
+}
+
+/* Asked about other handlers' packets: let them go on. */
+static int vpe_cb_handler(struct sk_buff *skb, int err)
+{
+	return 1;
+}
+
+/* esp4 and esp6 find our SAs for ICMP errors: their SPI is where ESP's is. */
+static int vpe4_err_handler(struct sk_buff *skb, u32 info)
+{
+	return -ENOENT;
+}
+
+static int vpe6_err_handler(struct sk_buff *skb, struct inet6_skb_parm *opt,
+			    u8 type, u8 code, int offset, __be32 info)
+{
+	return -ENOENT;
+}
+
+static struct xfrm4_protocol vpe4_protocol = {
+	.handler	= vpe4_handler,
+	.input_handler	= vpe4_input_handler,
+	.cb_handler	= vpe_cb_handler,
+	.err_handler	= vpe4_err_handler,
+	.priority	= 1000,
+};
+
+static struct xfrm6_protocol vpe6_protocol = {
+	.handler	= vpe6_handler,
+	.input_handler	= vpe6_input_handler,
+	.cb_handler	= vpe_cb_handler,
+	.err_handler	= vpe6_err_handler,
+	.priority	= 1000,
+};
+
+/**
+ * vpe_type_input - xfrm's own input path met a VPE SA
+ * @x: the SA
+ * @skb: the packet
+ *
+ * It took the Sender and Window ID for a sequence number, so that there is
+ * nothing to be saved. Only VTI comes this way.
+ *
+ * Return: -EINVAL; xfrm drops the packet.
+ */
+int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb)
+{
+	vpe_count_drop(x->data, VPE_A_DROPS_RX_PATH);
+	return -EINVAL;
+}
+
+static int vpe_cells_init(void)
+{
+	int err;
+
+	vpe_cells_dev = alloc_netdev_dummy(0);
+	if (!vpe_cells_dev)
+		return -ENOMEM;
+	err = gro_cells_init(&vpe_cells, vpe_cells_dev);
+	if (err)
+		vpe_free_netdev_dummy(vpe_cells_dev);
+	return err;
+}
+
+static void vpe_cells_exit(void)
+{
+	gro_cells_destroy(&vpe_cells);
+	vpe_free_netdev_dummy(vpe_cells_dev);
+}
+
+/**
+ * vpe_input_init - take a place before the other handlers
+ *
+ * Return: 0 or an error.
+ */
+int vpe_input_init(void)
+{
+	int err;
+
+	err = vpe_cells_init();
+	if (err)
+		return err;
+	err = xfrm4_protocol_register(&vpe4_protocol, IPPROTO_ESP);
+	if (err)
+		goto err_cells;
+	err = xfrm6_protocol_register(&vpe6_protocol, IPPROTO_ESP);
+	if (err)
+		goto err_v4;
+	return 0;
+
+err_v4:
+	xfrm4_protocol_deregister(&vpe4_protocol, IPPROTO_ESP);
+err_cells:
+	vpe_cells_exit();
+	return err;
+}
+
+/**
+ * vpe_input_exit - leave that place
+ *
+ * Context: process, sleeps.
+ */
+void vpe_input_exit(void)
+{
+	xfrm6_protocol_deregister(&vpe6_protocol, IPPROTO_ESP);
+	xfrm4_protocol_deregister(&vpe4_protocol, IPPROTO_ESP);
+	vpe_cells_exit();
+}

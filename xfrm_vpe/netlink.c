@@ -1,0 +1,551 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Generic netlink family "vpe"; Documentation/netlink/specs/vpe.yaml says what
+ * it holds.
+ */
+#include <linux/module.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
+
+#include "netlink-gen.h"
+#include "vpe.h"
+
+static struct genl_family vpe_nl_family;
+
+static int vpe_put_addr(struct sk_buff *msg, int attr, u16 family,
+			const xfrm_address_t *addr)
+{
+	return nla_put(msg, attr, family == AF_INET ? sizeof(addr->a4) :
+						      sizeof(addr->a6), addr);
+}
+
+/* A nest of counters, each one's attribute being its index in @counter. */
+static int vpe_put_counters(struct sk_buff *msg, int attr, const u64 *counter,
+			    unsigned int max)
+{
+	struct nlattr *nest = nla_nest_start(msg, attr);
+	unsigned int i;
+
+	if (!nest)
+		return -EMSGSIZE;
+	/* 1 is the padding attribute in both sets. */
+	for (i = 2; i <= max; i++)
+		if (nla_put_u64_64bit(msg, i, counter[i], 1))
+			return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static int vpe_put_sa_id(struct sk_buff *msg, const struct vpe_sa *sa)
+{
+	struct xfrm_state *x = sa->x;
+
+	if (nla_put_u16(msg, VPE_A_SA_FAMILY, x->props.family) ||
+	    vpe_put_addr(msg, VPE_A_SA_SRC, x->props.family, &x->props.saddr) ||
+	    vpe_put_addr(msg, VPE_A_SA_DST, x->props.family, &x->id.daddr) ||
+	    nla_put_be32(msg, VPE_A_SA_SPI, sa->spi) ||
+	    nla_put_u32(msg, VPE_A_SA_REQID, x->props.reqid) ||
+	    nla_put_u32(msg, VPE_A_SA_FLAGS, x->props.extra_flags))
+		return -EMSGSIZE;
+	if ((x->mark.m | x->mark.v) &&
+	    (nla_put_u32(msg, VPE_A_SA_MARK, x->mark.v) ||
+	     nla_put_u32(msg, VPE_A_SA_MARK_MASK, x->mark.m)))
+		return -EMSGSIZE;
+	if (x->if_id && nla_put_u32(msg, VPE_A_SA_IF_ID, x->if_id))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int vpe_put_sa_state(struct sk_buff *msg, const struct vpe_sa *sa)
+{
+	const struct vpe_context *ctx = sa->ctx;
+	const char *cipher = crypto_tfm_alg_driver_name(&sa->tfm->base);
+
+	if (nla_put_string(msg, VPE_A_SA_AEAD, cipher) ||
+	    nla_put_u32(msg, VPE_A_SA_KEY_BITS, sa->key_bits) ||
+	    nla_put_u32(msg, VPE_A_SA_REPLAY_WINDOW, vpe_input_window_size(sa)) ||
+	    nla_put_u64_64bit(msg, VPE_A_SA_CONTEXT, ctx->id, VPE_A_SA_PAD) ||
+	    nla_put_u32(msg, VPE_A_SA_RX_WINDOWS, READ_ONCE(ctx->nr_windows)))
+		return -EMSGSIZE;
+	if (vpe_context_started(ctx) &&
+	    nla_put_u64_64bit(msg, VPE_A_SA_FIRST_SEQ, ctx->first, VPE_A_SA_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int vpe_put_sa(struct sk_buff *msg, u32 portid, u32 seq, int flags,
+		      const struct vpe_sa *sa)
+{
+	struct vpe_counters sum = {};
+	void *hdr;
+
+	hdr = genlmsg_put(msg, portid, seq, &vpe_nl_family, flags,
+			  VPE_CMD_SA_GET);
+	if (!hdr)
+		return -EMSGSIZE;
+
+	vpe_counters_sum(sa, &sum);
+	if (vpe_put_sa_id(msg, sa) || vpe_put_sa_state(msg, sa) ||
+	    vpe_put_counters(msg, VPE_A_SA_STATS, sum.stat, VPE_A_STATS_MAX) ||
+	    vpe_put_counters(msg, VPE_A_SA_DROPS, sum.drop, VPE_A_DROPS_MAX)) {
+		genlmsg_cancel(msg, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+/* The SA must not be gone for the user: xfrm keeps dead ones while needed. */
+static bool vpe_sa_is_shown(const struct vpe_sa *sa, const struct net *net)
+{
+	u8 state = READ_ONCE(sa->x->km.state);
+
+	return net_eq(xs_net(sa->x), net) &&
+	       (state == XFRM_STATE_VALID || state == XFRM_STATE_EXPIRED);
+}
+
+static bool vpe_addr_is(const struct nlattr *attr, const struct xfrm_state *x)
+{
+	unsigned int len = x->props.family == AF_INET ? sizeof(x->id.daddr.a4) :
+							sizeof(x->id.daddr.a6);
+
+	return nla_len(attr) == len && !memcmp(nla_data(attr), &x->id.daddr, len);
+}
+
+/* Attribute numbers of what names an SA, which differ between the sets. */
+struct vpe_sa_key {
+	int	family, dst, spi, mark;
+};
+
+static const struct vpe_sa_key vpe_key_of_sa = {
+	VPE_A_SA_FAMILY, VPE_A_SA_DST, VPE_A_SA_SPI, VPE_A_SA_MARK,
+};
+
+static const struct vpe_sa_key vpe_key_of_window = {
+	VPE_A_WINDOW_FAMILY, VPE_A_WINDOW_DST, VPE_A_WINDOW_SPI,
+};
+
+/* Is @sa what a request's attributes name, where they name anything? */
+static bool vpe_sa_matches(const struct vpe_sa *sa, const struct net *net,
+			   struct nlattr **attrs, const struct vpe_sa_key *key)
+{
+	const struct xfrm_state *x = sa->x;
+
+	if (!vpe_sa_is_shown(sa, net))
+		return false;
+	if (!attrs)
+		return true;
+	if (attrs[key->family] &&
+	    nla_get_u16(attrs[key->family]) != x->props.family)
+		return false;
+	if (attrs[key->dst] && !vpe_addr_is(attrs[key->dst], x))
+		return false;
+	if (attrs[key->spi] && nla_get_be32(attrs[key->spi]) != sa->spi)
+		return false;
+	return !key->mark || !attrs[key->mark] ||
+	       nla_get_u32(attrs[key->mark]) == x->mark.v;
+}
+
+/* The SA that a request names; vpe_sa_mutex held. */
+static struct vpe_sa *vpe_nl_find_sa(struct genl_info *info,
+				     const struct vpe_sa_key *key)
+{
+	struct vpe_sa *sa;
+
+	lockdep_assert_held(&vpe_sa_mutex);
+	if (!info->attrs[key->spi]) {
+		NL_SET_ERR_MSG(info->extack, "VPE: the request names no SPI");
+		return ERR_PTR(-EINVAL);
+	}
+	list_for_each_entry(sa, &vpe_sa_list, list)
+		if (vpe_sa_matches(sa, genl_info_net(info), info->attrs, key))
+			return sa;
+	NL_SET_ERR_MSG(info->extack, "VPE: there is no such VPE SA");
+	return ERR_PTR(-ENOENT);
+}
+
+int vpe_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *msg = nlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	struct vpe_sa *sa;
+	int err;
+
+	if (!msg)
+		return -ENOMEM;
+
+	mutex_lock(&vpe_sa_mutex);
+	sa = vpe_nl_find_sa(info, &vpe_key_of_sa);
+	err = PTR_ERR_OR_ZERO(sa);
+	if (!err)
+		err = vpe_put_sa(msg, info->snd_portid, info->snd_seq, 0, sa);
+	mutex_unlock(&vpe_sa_mutex);
+	if (!err)
+		return genlmsg_reply(msg, info);
+
+	nlmsg_free(msg);
+	return err;
+}
+
+/**
+ * struct vpe_dump - where a dump goes on; lives in cb->ctx
+ * @sa: number of the SA not done yet, or below it
+ * @direction: and of its windows
+ * @next: the first not done yet: CPU or Sender ID << 16 | Window ID
+ */
+struct vpe_dump {
+	u64	sa;
+	u32	direction;
+	u64	next;
+};
+
+static struct vpe_dump *vpe_dump(struct netlink_callback *cb)
+{
+	BUILD_BUG_ON(sizeof(struct vpe_dump) > sizeof(cb->ctx));
+	return (struct vpe_dump *)cb->ctx;
+}
+
+int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct nlattr **attrs = vpe_dump_attrs(cb);
+	const struct net *net = sock_net(skb->sk);
+	struct vpe_dump *dump = vpe_dump(cb);
+	struct vpe_sa *sa;
+
+	mutex_lock(&vpe_sa_mutex);
+	list_for_each_entry(sa, &vpe_sa_list, list) {
+		if (sa->id < dump->sa ||
+		    !vpe_sa_matches(sa, net, attrs, &vpe_key_of_sa))
+			continue;
+		if (vpe_put_sa(skb, NETLINK_CB(cb->skb).portid,
+			       cb->nlh->nlmsg_seq, NLM_F_MULTI, sa))
+			break;
+		dump->sa = sa->id + 1;
+	}
+	mutex_unlock(&vpe_sa_mutex);
+	return skb->len;
+}
+
+/* A window in the words of netlink. */
+struct vpe_nl_window {
+	u32	direction, id, size, cpu;
+	u64	seq, packets, replayed, old, elsewhere;
+};
+
+static bool vpe_get_tx_window(const struct vpe_context *ctx, unsigned int cpu,
+			      struct vpe_nl_window *nw)
+{
+	if (cpu >= nr_cpu_ids || !cpu_possible(cpu) ||
+	    !vpe_context_started(ctx) || !vpe_context_last(ctx, cpu))
+		return false;
+	*nw = (struct vpe_nl_window) {
+		.direction = VPE_DIRECTION_TX,
+		.id = cpu,
+		.cpu = cpu,
+		.seq = vpe_context_last(ctx, cpu),
+		.packets = READ_ONCE(per_cpu_ptr(ctx->lanes, cpu)->sent),
+	};
+	return true;
+}
+
+static void vpe_get_rx_window(struct vpe_window *w, u32 id,
+			      struct vpe_nl_window *nw)
+{
+	spin_lock_bh(&w->lock);
+	*nw = (struct vpe_nl_window) {
+		.direction = VPE_DIRECTION_RX,
+		.id = id,
+		.size = w->size,
+		.cpu = w->cpu,
+		.seq = w->top,
+		.packets = w->packets,
+		.elsewhere = w->elsewhere,
+		.replayed = atomic64_read(&w->replayed),
+		.old = atomic64_read(&w->old),
+	};
+	spin_unlock_bh(&w->lock);
+}
+
+static int vpe_put_window_rx(struct sk_buff *msg, const struct vpe_nl_window *nw)
+{
+	if (nla_put_u32(msg, VPE_A_WINDOW_SIZE, nw->size) ||
+	    nla_put_u64_64bit(msg, VPE_A_WINDOW_REPLAYED, nw->replayed,
+			      VPE_A_WINDOW_PAD) ||
+	    nla_put_u64_64bit(msg, VPE_A_WINDOW_OLD, nw->old,
+			      VPE_A_WINDOW_PAD) ||
+	    nla_put_u64_64bit(msg, VPE_A_WINDOW_ELSEWHERE, nw->elsewhere,
+			      VPE_A_WINDOW_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int vpe_put_window_attrs(struct sk_buff *msg, const struct vpe_sa *sa,
+				const struct vpe_nl_window *nw)
+{
+	u16 family = sa->x->props.family;
+
+	if (nla_put_u16(msg, VPE_A_WINDOW_FAMILY, family) ||
+	    vpe_put_addr(msg, VPE_A_WINDOW_DST, family, &sa->x->id.daddr) ||
+	    nla_put_be32(msg, VPE_A_WINDOW_SPI, sa->spi) ||
+	    nla_put_u32(msg, VPE_A_WINDOW_DIRECTION, nw->direction) ||
+	    nla_put_u16(msg, VPE_A_WINDOW_SENDER_ID, nw->id >> 16) ||
+	    nla_put_u16(msg, VPE_A_WINDOW_WINDOW_ID, nw->id & 0xffff) ||
+	    nla_put_u64_64bit(msg, VPE_A_WINDOW_SEQ, nw->seq,
+			      VPE_A_WINDOW_PAD) ||
+	    nla_put_u64_64bit(msg, VPE_A_WINDOW_PACKETS, nw->packets,
+			      VPE_A_WINDOW_PAD) ||
+	    nla_put_u32(msg, VPE_A_WINDOW_CPU, nw->cpu))
+		return -EMSGSIZE;
+	return nw->direction == VPE_DIRECTION_RX ? vpe_put_window_rx(msg, nw) : 0;
+}
+
+static int vpe_put_window(struct sk_buff *msg, u32 portid, u32 seq, int flags,
+			  const struct vpe_sa *sa,
+			  const struct vpe_nl_window *nw)
+{
+	void *hdr = genlmsg_put(msg, portid, seq, &vpe_nl_family, flags,
+				VPE_CMD_WINDOW_GET);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (vpe_put_window_attrs(msg, sa, nw)) {
+		genlmsg_cancel(msg, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+/* The window that a request names by direction, Sender ID and Window ID. */
+static bool vpe_nl_find_window(const struct vpe_context *ctx,
+			       struct nlattr **attrs, struct vpe_nl_window *nw)
+{
+	struct vpe_window *w;
+	u32 id = 0;
+
+	if (attrs[VPE_A_WINDOW_SENDER_ID])
+		id = (u32)nla_get_u16(attrs[VPE_A_WINDOW_SENDER_ID]) << 16;
+	if (attrs[VPE_A_WINDOW_WINDOW_ID])
+		id |= nla_get_u16(attrs[VPE_A_WINDOW_WINDOW_ID]);
+	if (attrs[VPE_A_WINDOW_DIRECTION] &&
+	    nla_get_u32(attrs[VPE_A_WINDOW_DIRECTION]) == VPE_DIRECTION_TX)
+		return vpe_get_tx_window(ctx, id, nw);
+
+	rcu_read_lock();
+	w = vpe_context_window((struct vpe_context *)ctx, id);
+	if (w)
+		vpe_get_rx_window(w, id, nw);
+	rcu_read_unlock();
+	return w;
+}
+
+int vpe_nl_window_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *msg = nlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	struct vpe_nl_window nw;
+	struct vpe_sa *sa;
+	int err;
+
+	if (!msg)
+		return -ENOMEM;
+
+	mutex_lock(&vpe_sa_mutex);
+	sa = vpe_nl_find_sa(info, &vpe_key_of_window);
+	err = PTR_ERR_OR_ZERO(sa);
+	if (!err && !vpe_nl_find_window(sa->ctx, info->attrs, &nw)) {
+		NL_SET_ERR_MSG(info->extack, "VPE: there is no such window");
+		err = -ENOENT;
+	}
+	if (!err)
+		err = vpe_put_window(msg, info->snd_portid, info->snd_seq, 0,
+				     sa, &nw);
+	mutex_unlock(&vpe_sa_mutex);
+	if (!err)
+		return genlmsg_reply(msg, info);
+
+	nlmsg_free(msg);
+	return err;
+}
+
+static bool vpe_window_matches(const struct vpe_nl_window *nw,
+			       struct nlattr **attrs)
+{
+	if (!attrs)
+		return true;
+	if (attrs[VPE_A_WINDOW_DIRECTION] &&
+	    nla_get_u32(attrs[VPE_A_WINDOW_DIRECTION]) != nw->direction)
+		return false;
+	if (attrs[VPE_A_WINDOW_SENDER_ID] &&
+	    nla_get_u16(attrs[VPE_A_WINDOW_SENDER_ID]) != nw->id >> 16)
+		return false;
+	return !attrs[VPE_A_WINDOW_WINDOW_ID] ||
+	       nla_get_u16(attrs[VPE_A_WINDOW_WINDOW_ID]) == (nw->id & 0xffff);
+}
+
+/* The next window of an SA's at or after where the dump stands. */
+static bool vpe_dump_next(struct vpe_sa *sa, struct vpe_dump *dump,
+			  struct vpe_nl_window *nw)
+{
+	struct vpe_window *w;
+	unsigned long id;
+
+	if (dump->direction == VPE_DIRECTION_TX) {
+		for (; dump->next < nr_cpu_ids; dump->next++)
+			if (vpe_get_tx_window(sa->ctx, dump->next, nw))
+				return true;
+		dump->direction = VPE_DIRECTION_RX;
+		dump->next = 0;
+	}
+
+	id = dump->next;
+	rcu_read_lock();
+	w = dump->next <= U32_MAX ?
+	    xa_find(&sa->ctx->windows, &id, U32_MAX, XA_PRESENT) : NULL;
+	if (w)
+		vpe_get_rx_window(w, id, nw);
+	rcu_read_unlock();
+	dump->next = id;
+	return w;
+}
+
+static int vpe_dump_windows(struct sk_buff *skb, struct netlink_callback *cb,
+			    struct vpe_sa *sa)
+{
+	struct nlattr **attrs = vpe_dump_attrs(cb);
+	struct vpe_dump *dump = vpe_dump(cb);
+	struct vpe_nl_window nw;
+
+	while (vpe_dump_next(sa, dump, &nw)) {
+		if (vpe_window_matches(&nw, attrs) &&
+		    vpe_put_window(skb, NETLINK_CB(cb->skb).portid,
+				   cb->nlh->nlmsg_seq, NLM_F_MULTI, sa, &nw))
+			return -EMSGSIZE;
+		dump->next++;
+	}
+	return 0;
+}
+
+int vpe_nl_window_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct nlattr **attrs = vpe_dump_attrs(cb);
+	const struct net *net = sock_net(skb->sk);
+	struct vpe_dump *dump = vpe_dump(cb);
+	struct vpe_sa *sa;
+
+	mutex_lock(&vpe_sa_mutex);
+	list_for_each_entry(sa, &vpe_sa_list, list) {
+		if (sa->id < dump->sa ||
+		    !vpe_sa_matches(sa, net, attrs, &vpe_key_of_window))
+			continue;
+		if (sa->id > dump->sa)
+			*dump = (struct vpe_dump) { .sa = sa->id };
+		if (vpe_dump_windows(skb, cb, sa))
+			break;
+		*dump = (struct vpe_dump) { .sa = sa->id + 1 };
+	}
+	mutex_unlock(&vpe_sa_mutex);
+	return skb->len;
+}
+
+/* Totals: what SAs that are gone left, and those there are. */
+static void vpe_net_sum(const struct net *net, struct vpe_counters *sum)
+{
+	const struct vpe_net *vnet = vpe_pernet(net);
+	struct vpe_sa *sa;
+
+	lockdep_assert_held(&vpe_sa_mutex);
+	vpe_counters_add(sum, &vnet->gone);
+	list_for_each_entry(sa, &vpe_sa_list, list)
+		if (sa->vnet == vnet)
+			vpe_counters_sum(sa, sum);
+}
+
+static int vpe_put_net(struct sk_buff *msg, const struct net *net)
+{
+	const struct vpe_net *vnet = vpe_pernet(net);
+	const struct vpe_scope *scope = &vnet->scope;
+	struct vpe_counters sum = {};
+
+	vpe_net_sum(net, &sum);
+	if (nla_put_u32(msg, VPE_A_NETNS_SAS, vnet->nr_sas) ||
+	    nla_put_u32(msg, VPE_A_NETNS_CONTEXTS,
+			atomic_read(&scope->contexts)) ||
+	    nla_put_u32(msg, VPE_A_NETNS_RX_WINDOWS,
+			atomic_read(&scope->windows)) ||
+	    nla_put_u32(msg, VPE_A_NETNS_RX_WINDOWS_MAX,
+			READ_ONCE(scope->windows_max)) ||
+	    vpe_put_counters(msg, VPE_A_NETNS_STATS, sum.stat,
+			     VPE_A_STATS_MAX) ||
+	    vpe_put_counters(msg, VPE_A_NETNS_DROPS, sum.drop,
+			     VPE_A_DROPS_MAX))
+		return -EMSGSIZE;
+	return 0;
+}
+
+int vpe_nl_netns_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *msg = nlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	int err = -EMSGSIZE;
+	void *hdr;
+
+	if (!msg)
+		return -ENOMEM;
+
+	hdr = genlmsg_put_reply(msg, info, &vpe_nl_family, 0,
+				VPE_CMD_NETNS_GET);
+	mutex_lock(&vpe_sa_mutex);
+	if (hdr)
+		err = vpe_put_net(msg, genl_info_net(info));
+	mutex_unlock(&vpe_sa_mutex);
+	if (err) {
+		nlmsg_free(msg);
+		return err;
+	}
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}
+
+int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct vpe_net *vnet = vpe_pernet(genl_info_net(info));
+	const struct nlattr *max = info->attrs[VPE_A_NETNS_RX_WINDOWS_MAX];
+
+	if (!max) {
+		NL_SET_ERR_MSG(info->extack, "VPE: the request names nothing to set");
+		return -EINVAL;
+	}
+	if (nla_get_u32(max) > INT_MAX) {
+		NL_SET_ERR_MSG_ATTR(info->extack, max, "VPE: bound of receive windows too large");
+		return -ERANGE;
+	}
+	WRITE_ONCE(vnet->scope.windows_max, nla_get_u32(max));
+	return 0;
+}
+
+static struct genl_family vpe_nl_family = {
+	.name		= VPE_FAMILY_NAME,
+	.version	= VPE_FAMILY_VERSION,
+	.netnsok	= true,
+	.parallel_ops	= true,
+	.module		= THIS_MODULE,
+	.ops		= vpe_nl_ops,
+	.n_ops		= ARRAY_SIZE(vpe_nl_ops),
+	.resv_start_op	= VPE_CMD_MAX + 1,
+};
+
+/**
+ * vpe_netlink_init - register the family
+ *
+ * Return: 0 or an error.
+ */
+int vpe_netlink_init(void)
+{
+	return genl_register_family(&vpe_nl_family);
+}
+
+/**
+ * vpe_netlink_exit - unregister the family
+ */
+void vpe_netlink_exit(void)
+{
+	genl_unregister_family(&vpe_nl_family);
+}

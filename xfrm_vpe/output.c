@@ -1,0 +1,580 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Sending. Bundles that begin with a VPE SA have our function for their
+ * output, so that packets do not pass xfrm_output(), which takes x->lock and a
+ * reference to the SA for each.
+ *
+ *	POST_ROUTING -> segment -> fits the path? -> reserve a number ->
+ *	outer and VPE header -> AEAD, ICV into the header -> local output
+ *
+ * A GSO packet is segmented before encryption, once for all its segments: they
+ * come out of skb_gso_segment() linear and unshared, checksum done on the way,
+ * and are encrypted where they are. Late segmentation (as esp4_offload does)
+ * would show tc and netfilter a packet that is not encrypted yet under the
+ * outer header, and devices a GSO type that none of them may handle.
+ *
+ * Bundles where another transform follows ours go through xfrm_output(), which
+ * calls vpe_type_output().
+ */
+#include <linux/module.h>
+#include <linux/netfilter.h>
+#include <linux/random.h>
+#include <net/dsfield.h>
+#include <net/icmp.h>
+#include <net/inet_ecn.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+
+#include "trace.h"
+#include "vpe.h"
+
+/**
+ * struct vpe_tx - a packet being encrypted
+ * @sa: its SA
+ * @skb: the packet, network header at the outer, skb->data at the inner one
+ * @num: its number and window
+ */
+struct vpe_tx {
+	struct vpe_sa	*sa;
+	struct sk_buff	*skb;
+	struct vpe_seq	num;
+};
+
+/* What the outer header takes from the inner one. */
+struct vpe_inner {
+	__be32	flow;		/* IPv6 flow label */
+	__be16	df;		/* htons(IP_DF) or 0 */
+	u8	ds;
+};
+
+static DEFINE_PER_CPU(u16, vpe_ip_id);
+static u16 vpe_ip_id_base;
+
+/*
+ * An IPv4 ID for packets that may be fragmented: each CPU has its share of the
+ * numbers, so that no two CPUs' fragments meet in reassembly. Not
+ * ip_select_ident(): that is an atomic all CPUs share.
+ */
+static __be16 vpe_select_ident(void)
+{
+	u16 id;
+
+	preempt_disable();
+	id = this_cpu_inc_return(vpe_ip_id) * nr_cpu_ids + smp_processor_id();
+	preempt_enable();
+	return htons(vpe_ip_id_base + id);
+}
+
+static struct vpe_inner vpe_inner(struct sk_buff *skb)
+{
+	struct vpe_inner in = {};
+
+	if (skb->protocol == htons(ETH_P_IP)) {
+		in.ds = ipv4_get_dsfield(ip_hdr(skb));
+		in.df = ip_hdr(skb)->frag_off & htons(IP_DF);
+	} else {
+		in.ds = ipv6_get_dsfield(ipv6_hdr(skb));
+		in.flow = ip6_flowlabel(ipv6_hdr(skb));
+		in.df = htons(IP_DF);
+	}
+	return in;
+}
+
+static u8 vpe_outer_ds(const struct xfrm_state *x, u8 inner)
+{
+	u8 ds = x->props.extra_flags & XFRM_SA_XFLAG_DONT_ENCAP_DSCP ?
+		0 : inner;
+
+	ds = INET_ECN_encapsulate(ds, inner);
+	if (x->props.flags & XFRM_STATE_NOECN)
+		ds &= ~INET_ECN_MASK;
+	return ds;
+}
+
+static void vpe_push_ipv4(struct sk_buff *skb, const struct xfrm_state *x,
+			  const struct vpe_inner *in)
+{
+	bool small_ipv6 = skb->protocol == htons(ETH_P_IPV6) &&
+			  skb->len <= IPV6_MIN_MTU;
+	struct iphdr *iph = ip_hdr(skb);
+
+	iph->version = 4;
+	iph->ihl = sizeof(*iph) / 4;
+	iph->tos = vpe_outer_ds(x, in->ds);
+	iph->frag_off = x->props.flags & XFRM_STATE_NOPMTUDISC || small_ipv6 ?
+			0 : in->df;
+	iph->id = iph->frag_off ? 0 : vpe_select_ident();
+	iph->ttl = ip4_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
+	iph->protocol = IPPROTO_ESP;
+	iph->saddr = x->props.saddr.a4;
+	iph->daddr = x->id.daddr.a4;
+
+	skb->protocol = htons(ETH_P_IP);
+	memset(IPCB(skb), 0, sizeof(*IPCB(skb)));
+	IPCB(skb)->flags = IPSKB_XFRM_TRANSFORMED | IPSKB_XFRM_TUNNEL_SIZE;
+}
+
+static void vpe_push_ipv6(struct sk_buff *skb, const struct xfrm_state *x,
+			  const struct vpe_inner *in)
+{
+	struct ipv6hdr *ip6h = ipv6_hdr(skb);
+
+	ip6_flow_hdr(ip6h, vpe_outer_ds(x, in->ds), in->flow);
+	ip6h->nexthdr = IPPROTO_ESP;
+	ip6h->hop_limit = ip6_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
+	ip6h->saddr = *(const struct in6_addr *)&x->props.saddr;
+	ip6h->daddr = *(const struct in6_addr *)&x->id.daddr;
+
+	/* Inner IPv4 without DF: the outer packet may be fragmented here. */
+	skb->ignore_df = !in->df;
+	skb->protocol = htons(ETH_P_IPV6);
+	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+	IP6CB(skb)->flags = IP6SKB_XFRM_TRANSFORMED;
+}
+
+/*
+ * The outer IP header, in the headroom. skb->data stays at the inner packet;
+ * the IP stack fills in lengths and checksum.
+ */
+static void vpe_push_outer(struct sk_buff *skb, const struct xfrm_state *x)
+{
+	struct vpe_inner in = vpe_inner(skb);
+
+	skb_set_inner_network_header(skb, skb_network_offset(skb));
+	skb_set_inner_transport_header(skb, skb_transport_offset(skb));
+	skb_set_network_header(skb, -x->props.header_len);
+	skb_set_transport_header(skb, -VPE_HLEN);
+	skb->encapsulation = 0;
+
+	if (x->props.family == AF_INET)
+		vpe_push_ipv4(skb, x, &in);
+	else
+		vpe_push_ipv6(skb, x, &in);
+}
+
+/*
+ * Make the packet ours to write, with room for what comes before it: cloned
+ * data is a socket's, page fragments may be a file's. Returns the scatter list
+ * entries that it takes, or an error.
+ */
+static int vpe_tx_own(struct sk_buff *skb)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+	struct sk_buff *trailer;
+	int need;
+
+	need = dst->header_len + LL_RESERVED_SPACE(dst->dev) -
+	       skb_headroom(skb);
+	need = max(need, 0);
+	if ((need || skb_cloned(skb)) &&
+	    pskb_expand_head(skb, SKB_DATA_ALIGN(need), 0, GFP_ATOMIC))
+		return -ENOMEM;
+	if (!skb_is_nonlinear(skb))
+		return 1;
+	return skb_cow_data(skb, 0, &trailer);
+}
+
+/* A number for the packet. 0, or the reason to drop it. */
+static unsigned int vpe_tx_number(struct vpe_sa *sa, struct vpe_seq *num)
+{
+	const struct xfrm_replay_state_esn *esn = sa->x->replay_esn;
+	u64 last;
+	int err;
+
+	if (unlikely(!vpe_context_started(sa->ctx))) {
+		last = esn ? (u64)esn->oseq_hi << 32 | esn->oseq : 0;
+		err = vpe_context_start(sa->ctx, last);
+		if (err == -EBUSY) {
+			net_warn_ratelimited("vpe: SPI 0x%08x does not send: another SA of this host sends with its key\n",
+					     ntohl(sa->spi));
+			return VPE_A_DROPS_TX_CLAIM;
+		}
+		if (err)
+			return VPE_A_DROPS_TX_SEQUENCE;
+	}
+	if (vpe_context_reserve(sa->ctx, 1, num))
+		return VPE_A_DROPS_TX_SEQUENCE;
+	return 0;
+}
+
+/*
+ * Number and encrypt. skb->data is at the inner packet, room for the VPE
+ * header before it; *@opp is what to free when that is through.
+ * Returns 0, the reason to drop the packet, or -EINPROGRESS.
+ */
+static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb, int nents,
+		       crypto_completion_t done, struct vpe_op **opp)
+{
+	struct vpe_hdr *hdr = (struct vpe_hdr *)(skb->data - VPE_HLEN);
+	unsigned int reason;
+	struct vpe_op *op;
+	struct vpe_tx *tx;
+	int err;
+
+	op = vpe_op_alloc(sa->tfm, sizeof(*tx), nents);
+	if (!op)
+		return VPE_A_DROPS_TX_NOMEM;
+	*opp = op;
+	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
+	if (nents < 0)
+		return VPE_A_DROPS_TX_NOMEM;
+
+	tx = (struct vpe_tx *)op->priv;
+	tx->sa = sa;
+	tx->skb = skb;
+	reason = vpe_tx_number(sa, &tx->num);
+	if (unlikely(reason))
+		return reason;
+	vpe_hdr_write(hdr, sa->spi, tx->num.window, tx->num.seq);
+
+	err = vpe_op_seal(op, hdr, nents, skb->len, done);
+	if (likely(!err))
+		return 0;
+	if (err != -EINPROGRESS)
+		return VPE_A_DROPS_TX_CRYPTO;
+	vpe_count(sa, VPE_A_STATS_TX_ASYNC, 1);
+	return err;
+}
+
+static void vpe_tx_count(const struct vpe_tx *tx)
+{
+	trace_vpe_send(tx->sa, tx->num.window, tx->num.seq, tx->skb->len);
+	vpe_count(tx->sa, VPE_A_STATS_TX_PACKETS, 1);
+	vpe_count(tx->sa, VPE_A_STATS_TX_BYTES, tx->skb->len);
+}
+
+/*
+ * Encrypted: off to the outer destination. RCU read side. The bundle's child
+ * stays for a grace period after the bundle.
+ */
+static int vpe_tx_finish(struct net *net, struct sock *sk,
+			 const struct vpe_tx *tx)
+{
+	struct sk_buff *skb = tx->skb;
+	struct dst_entry *child = xfrm_dst_child(skb_dst(skb));
+	int err;
+
+	vpe_tx_count(tx);
+	__skb_push(skb, -skb_network_offset(skb));
+	if (tx->sa->async) {
+		dst_hold(child);
+		skb_dst_drop(skb);
+		skb_dst_set(skb, child);
+	} else {
+		skb_dst_drop(skb);
+		skb_dst_set_noref(skb, child);
+	}
+	nf_reset_ct(skb);
+
+	err = child->ops->local_out(net, sk, skb);
+	return err == 1 ? dst_output(net, sk, skb) : err;
+}
+
+static void vpe_tx_done(vpe_completion_arg arg, int err)
+{
+	struct vpe_op *op = vpe_completion_data(arg);
+	struct vpe_tx *tx = (struct vpe_tx *)op->priv;
+	struct sk_buff *skb = tx->skb;
+
+	if (err == -EINPROGRESS)
+		return;
+
+	local_bh_disable();
+	rcu_read_lock();
+	if (err)
+		vpe_drop(tx->sa, skb, VPE_A_DROPS_TX_CRYPTO);
+	else
+		vpe_tx_finish(xs_net(tx->sa->x), skb_to_full_sk(skb), tx);
+	rcu_read_unlock();
+	local_bh_enable();
+	kfree(op);
+}
+
+/* Send one packet of at most the path's MTU, or that may be fragmented. */
+static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	struct xfrm_state *x = skb_dst(skb)->xfrm;
+	struct vpe_sa *sa = x->data;
+	struct vpe_op *op = NULL;
+	int nents, err;
+
+	err = VPE_A_DROPS_TX_STATE;
+	if (unlikely(READ_ONCE(x->km.state) != XFRM_STATE_VALID))
+		goto drop;
+	err = VPE_A_DROPS_TX_SEGMENT;
+	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))
+		goto drop;
+	err = VPE_A_DROPS_TX_NOMEM;
+	nents = vpe_tx_own(skb);
+	if (unlikely(nents < 0))
+		goto drop;
+	/* A completion needs the bundle. */
+	if (sa->async && !skb_dst_force(skb))
+		goto drop;
+
+	skb->mark = xfrm_smark_get(skb->mark, x);
+	vpe_push_outer(skb, x);
+	err = vpe_tx_seal(sa, skb, nents, vpe_tx_done, &op);
+	if (err == -EINPROGRESS)
+		return 0;
+	if (unlikely(err))
+		goto drop;
+
+	err = vpe_tx_finish(net, sk, (struct vpe_tx *)op->priv);
+	kfree(op);
+	return err;
+
+drop:
+	kfree(op);
+	vpe_drop(sa, skb, err);
+	return -EINVAL;
+}
+
+/* Tell the sender of a packet that is too big. */
+static void vpe_tx_too_big(struct sk_buff *skb, u32 mtu)
+{
+	struct sock *sk = skb_to_full_sk(skb);
+
+	if (sk)
+		xfrm_local_error(skb, mtu);
+	else if (skb->protocol == htons(ETH_P_IP))
+		icmp_send(skb, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED,
+			  htonl(mtu));
+	else
+		icmpv6_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
+}
+
+static bool vpe_tx_fits(struct sk_buff *skb, u32 mtu)
+{
+	if (skb_is_gso(skb))
+		return skb_gso_validate_network_len(skb, mtu);
+	return skb->len <= mtu;
+}
+
+/* Does the packet fit the path, or may it be fragmented? (RFC 4301, 8.2) */
+static bool vpe_tx_check_size(struct sk_buff *skb)
+{
+	u32 mtu = dst_mtu(skb_dst(skb));
+
+	if (skb->ignore_df)
+		return true;
+	if (skb->protocol == htons(ETH_P_IP)) {
+		if (!(ip_hdr(skb)->frag_off & htons(IP_DF)))
+			return true;
+	} else {
+		mtu = max_t(u32, mtu, IPV6_MIN_MTU);
+	}
+	if (likely(vpe_tx_fits(skb, mtu)))
+		return true;
+
+	skb->dev = skb_dst(skb)->dev;
+	vpe_tx_too_big(skb, mtu);
+	return false;
+}
+
+static int vpe_tx_gso(struct net *net, struct sock *sk, struct sk_buff *skb,
+		      struct vpe_sa *sa)
+{
+	struct sk_buff *segs, *next;
+	int err, ret = 0;
+
+	BUILD_BUG_ON(sizeof(*IPCB(skb)) > SKB_GSO_CB_OFFSET);
+	BUILD_BUG_ON(sizeof(*IP6CB(skb)) > SKB_GSO_CB_OFFSET);
+
+	vpe_count(sa, VPE_A_STATS_TX_GSO, 1);
+	segs = skb_gso_segment(skb, 0);
+	if (IS_ERR_OR_NULL(segs)) {
+		vpe_drop(sa, skb, VPE_A_DROPS_TX_SEGMENT);
+		return segs ? PTR_ERR(segs) : -EINVAL;
+	}
+	consume_skb(skb);
+
+	skb_list_walk_safe(segs, segs, next) {
+		skb_mark_not_on_list(segs);
+		err = vpe_tx_one(net, sk, segs);
+		ret = ret ?: err;
+	}
+	return ret;
+}
+
+/* Send a packet through its bundle's VPE SA. */
+static int vpe_tx(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	struct vpe_sa *sa = skb_dst(skb)->xfrm->data;
+	int err;
+
+	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+	secpath_reset(skb);
+
+	rcu_read_lock();
+	if (!vpe_tx_check_size(skb)) {
+		vpe_drop(sa, skb, VPE_A_DROPS_TX_SIZE);
+		err = -EMSGSIZE;
+	} else if (skb_is_gso(skb)) {
+		err = vpe_tx_gso(net, sk, skb, sa);
+	} else {
+		err = vpe_tx_one(net, sk, skb);
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+/* After POST_ROUTING, and for each fragment where that was needed. */
+static int vpe_output_sized(struct net *net, struct sock *sk,
+			    struct sk_buff *skb)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+
+	/* Netfilter rerouted it, or another transform follows. */
+	if (dst->xfrm->type != &vpe_type || xfrm_dst_child(dst)->xfrm)
+		return xfrm_output(sk, skb);
+	return vpe_tx(net, sk, skb);
+}
+
+static int vpe4_output_finish(struct net *net, struct sock *sk,
+			      struct sk_buff *skb)
+{
+	struct xfrm_state *x = skb_dst(skb)->xfrm;
+
+	if (!x) {
+		IPCB(skb)->flags |= IPSKB_REROUTED;
+		return dst_output(net, sk, skb);
+	}
+	/* Too big for any outer packet: fragment the inner one. */
+	if (unlikely(skb->len + x->props.header_len > IP_MAX_MTU) &&
+	    !skb_is_gso(skb))
+		return ip_do_fragment(net, sk, skb, vpe_output_sized);
+	return vpe_output_sized(net, sk, skb);
+}
+
+static bool vpe6_is_nested_fragment(const struct sk_buff *skb)
+{
+	const struct frag_hdr *fh;
+
+	if (ipv6_hdr(skb)->nexthdr != NEXTHDR_FRAGMENT)
+		return false;
+	fh = (const struct frag_hdr *)(skb->data + sizeof(struct ipv6hdr));
+	return fh->nexthdr == NEXTHDR_ESP || fh->nexthdr == NEXTHDR_AUTH;
+}
+
+/* IPv6 fragments at the source, before encryption (as __xfrm6_output()). */
+static int vpe6_output_finish(struct net *net, struct sock *sk,
+			      struct sk_buff *skb)
+{
+	u32 mtu;
+
+	if (!skb_dst(skb)->xfrm) {
+		IP6CB(skb)->flags |= IP6SKB_REROUTED;
+		return dst_output(net, sk, skb);
+	}
+
+	mtu = ip6_skb_dst_mtu(skb);
+	if (likely(skb->len <= mtu) || skb_is_gso(skb))
+		return vpe_output_sized(net, sk, skb);
+	if (vpe6_is_nested_fragment(skb)) {
+		skb->ignore_df = 1;
+		return vpe_output_sized(net, sk, skb);
+	}
+	if (!skb->ignore_df)
+		return vpe_output_sized(net, sk, skb);
+	return ip6_fragment(net, sk, skb, vpe_output_sized);
+}
+
+/* The output function of bundles that begin with a VPE SA. */
+static int vpe_output(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	struct dst_entry *dst = skb_dst(skb);
+
+	if (dst->ops->family == AF_INET)
+		return NF_HOOK_COND(NFPROTO_IPV4, NF_INET_POST_ROUTING, net, sk,
+				    skb, skb->dev, dst->dev, vpe4_output_finish,
+				    !(IPCB(skb)->flags & IPSKB_REROUTED));
+	return NF_HOOK_COND(NFPROTO_IPV6, NF_INET_POST_ROUTING, net, sk, skb,
+			    skb->dev, dst->dev, vpe6_output_finish,
+			    !(IP6CB(skb)->flags & IP6SKB_REROUTED));
+}
+
+/* Encrypted on xfrm's own path: leave the packet as ESP would. */
+static void vpe_core_finish(const struct vpe_tx *tx)
+{
+	struct sk_buff *skb = tx->skb;
+
+	vpe_tx_count(tx);
+	vpe_count(tx->sa, VPE_A_STATS_TX_CORE, 1);
+	__skb_push(skb, -skb_network_offset(skb));
+	*skb_mac_header(skb) = IPPROTO_ESP;
+}
+
+static void vpe_core_done(vpe_completion_arg arg, int err)
+{
+	struct vpe_op *op = vpe_completion_data(arg);
+	struct vpe_tx *tx = (struct vpe_tx *)op->priv;
+	struct sk_buff *skb = tx->skb;
+
+	if (err == -EINPROGRESS)
+		return;
+
+	if (err)
+		vpe_count_drop(tx->sa, VPE_A_DROPS_TX_CRYPTO);
+	else
+		vpe_core_finish(tx);
+	kfree(op);
+	xfrm_output_resume(skb_to_full_sk(skb), skb, err);
+}
+
+/**
+ * vpe_type_output - encrypt a packet on xfrm's own output path
+ * @x: the SA
+ * @skb: outer header written, skb->data at the inner packet
+ *
+ * For bundles of several transforms.
+ *
+ * Context: RCU read side or a reference to @x, softirqs disabled or not.
+ * Return: 0, -EINPROGRESS, or an error upon which xfrm drops the packet.
+ */
+int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb)
+{
+	struct vpe_sa *sa = x->data;
+	struct vpe_op *op = NULL;
+	int nents, err;
+
+	err = VPE_A_DROPS_TX_NOMEM;
+	nents = vpe_tx_own(skb);
+	if (nents >= 0)
+		err = vpe_tx_seal(sa, skb, nents, vpe_core_done, &op);
+	if (err == -EINPROGRESS)
+		return err;
+
+	if (!err)
+		vpe_core_finish((struct vpe_tx *)op->priv);
+	else
+		vpe_count_drop(sa, err);
+	kfree(op);
+	return err ? -EINVAL : 0;
+}
+
+static struct xfrm_state_afinfo vpe_afinfo = {
+	.family	= AF_VPE,
+	.output	= vpe_output,
+};
+
+/**
+ * vpe_output_init - give bundles of VPE SAs their output function
+ *
+ * Return: 0 or an error.
+ */
+int vpe_output_init(void)
+{
+	vpe_ip_id_base = get_random_u32();
+	return xfrm_state_register_afinfo(&vpe_afinfo);
+}
+
+/**
+ * vpe_output_exit - take it away again; no bundle has it any more
+ */
+void vpe_output_exit(void)
+{
+	xfrm_state_unregister_afinfo(&vpe_afinfo);
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * VPE SAs: made, found, and taken apart.
+ *
+ * Life of an SA: xfrm calls vpe_sa_create() before the SA is valid and before
+ * its replay attributes are known; packets find it from then on, and look at
+ * x->km.state. It is taken apart by vpe_sa_destroy() after the last reference
+ * to the xfrm_state is gone, which bundles hold while anybody can send with
+ * them. What the key must not lose lives on in its context (vpe/context.c).
+ *
+ * Locks: vpe_sa_mutex guards vpe_sa_list, what SAs fold, and which SA holds a
+ * key; taken inside xfrm's configuration mutexes; x->lock is taken inside it.
+ */
+#include <linux/module.h>
+#include <linux/mutex.h>
+
+#include "vpe.h"
+
+DEFINE_MUTEX(vpe_sa_mutex);
+LIST_HEAD(vpe_sa_list);
+
+static struct rhltable vpe_sas;
+static u64 vpe_sa_ids;
+
+static const struct rhashtable_params vpe_sa_params = {
+	.head_offset = offsetof(struct vpe_sa, node),
+	.key_offset = offsetof(struct vpe_sa, spi),
+	.key_len = sizeof_field(struct vpe_sa, spi),
+	.automatic_shrinking = true,
+};
+
+/**
+ * vpe_sa_lookup - the VPE SA of a packet
+ * @net: network namespace
+ * @spi: SPI, network order
+ * @daddr: outer destination
+ * @family: of @daddr
+ * @mark: the packet's
+ *
+ * An SA that is being added (void) or was deleted (dead) is not there, as for
+ * xfrm: its SPI may by now be a classic SA's.
+ *
+ * Context: RCU read side.
+ * Return: the SA, valid or expired, or NULL.
+ */
+struct vpe_sa *vpe_sa_lookup(const struct net *net, __be32 spi,
+			     const xfrm_address_t *daddr, u16 family, u32 mark)
+{
+	struct rhlist_head *head, *pos;
+	const struct xfrm_state *x;
+	struct vpe_sa *sa;
+	u8 state;
+
+	head = rhltable_lookup(&vpe_sas, &spi, vpe_sa_params);
+	rhl_for_each_entry_rcu(sa, pos, head, node) {
+		x = sa->x;
+		state = READ_ONCE(x->km.state);
+		if (state != XFRM_STATE_VALID && state != XFRM_STATE_EXPIRED)
+			continue;
+		if (net_eq(xs_net((struct xfrm_state *)x), net) &&
+		    x->props.family == family &&
+		    (mark & x->mark.m) == x->mark.v &&
+		    xfrm_addr_equal(&x->id.daddr, daddr, family))
+			return sa;
+	}
+	return NULL;
+}
+
+static void vpe_proxy_destructor(struct xfrm_state *x)
+{
+}
+
+static const struct xfrm_type vpe_proxy_type = {
+	.owner		= THIS_MODULE,
+	.proto		= VPE_TYPE_PROTO,
+	.destructor	= vpe_proxy_destructor,
+};
+
+static struct xfrm_state *vpe_proxy_alloc(const struct xfrm_state *x)
+{
+	struct xfrm_state *proxy = xfrm_state_alloc(xs_net((void *)x));
+
+	if (!proxy)
+		return NULL;
+
+	__module_get(THIS_MODULE);
+	proxy->type = &vpe_proxy_type;
+	proxy->id = x->id;
+	proxy->sel = x->sel;
+	proxy->mark = x->mark;
+	proxy->if_id = x->if_id;
+	proxy->props = x->props;
+	proxy->outer_mode = x->outer_mode;
+	/* Here the families are the real ones, see vpe_sa_dress(). */
+	proxy->inner_mode = x->inner_mode;
+	proxy->inner_mode.family = x->sel.family ?: x->props.family;
+	proxy->inner_mode_iaf = x->inner_mode_iaf;
+	proxy->inner_mode_iaf.family = x->props.family == AF_INET ? AF_INET6 :
+								    AF_INET;
+	proxy->km.state = XFRM_STATE_VALID;
+	return proxy;
+}
+
+/**
+ * vpe_sa_proxy - what goes into a packet's secpath for an SA
+ * @sa: the SA
+ *
+ * A secpath holds a reference to its SAs. To count that in x->refcnt would
+ * have all CPUs write one cache line for each packet, so that each CPU has an
+ * xfrm_state of its own which policies and xfrm interfaces take for the SA.
+ * Security modules look at the SA itself.
+ *
+ * Context: softirqs disabled.
+ * Return: an xfrm_state with a reference for the caller.
+ */
+struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa)
+{
+	struct xfrm_state *proxy = __this_cpu_read(sa->cpu->proxy);
+
+	if (unlikely(!proxy) && !sa->x->security) {
+		proxy = vpe_proxy_alloc(sa->x);
+		__this_cpu_write(sa->cpu->proxy, proxy);
+	}
+	if (unlikely(!proxy))
+		proxy = sa->x;
+	xfrm_state_hold(proxy);
+	return proxy;
+}
+
+/* Nobody finds @sa any more; packets on their way may hold its proxies. */
+static void vpe_sa_put_proxies(struct vpe_sa *sa)
+{
+	struct xfrm_state *proxy;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		proxy = per_cpu_ptr(sa->cpu, cpu)->proxy;
+		if (!proxy)
+			continue;
+		proxy->km.state = XFRM_STATE_DEAD;
+		xfrm_state_put(proxy);
+	}
+}
+
+static void vpe_sa_idle(struct percpu_ref *ref)
+{
+	complete(&container_of(ref, struct vpe_sa, inflight)->idle);
+}
+
+static const char *vpe_refuse_flags(const struct xfrm_state *x)
+{
+	u32 flags = x->props.extra_flags;
+
+	if (flags & VPE_SA_FLAG_ENTROPY)
+		return "VPE: UDP entropy is not supported yet";
+	if (flags & VPE_SA_FLAG_ARES)
+		return "VPE: layout ares is not supported yet";
+	if (flags & VPE_SA_FLAG_GROUP)
+		return "VPE: group SAs are not supported yet";
+	if (flags & VPE_SA_SENDER_MASK)
+		return "VPE: the Sender ID of a unicast SA is 0";
+	if (flags & XFRM_SA_XFLAG_OSEQ_MAY_WRAP)
+		return "VPE: sequence numbers never wrap, OSEQ_MAY_WRAP is refused";
+	if (flags & ~(VPE_SA_FLAG_VPE | XFRM_SA_XFLAG_DONT_ENCAP_DSCP))
+		return "VPE: unknown extra flag";
+	return NULL;
+}
+
+static const char *vpe_refuse_key(const struct xfrm_state *x)
+{
+	if (!x->aead)
+		return "VPE: needs an AEAD, rfc4106(gcm(aes))";
+	if (strcmp(x->aead->alg_name, "rfc4106(gcm(aes))"))
+		return "VPE: the cipher must be rfc4106(gcm(aes))";
+	if (x->aead->alg_icv_len != VPE_ICV_LEN * 8)
+		return "VPE: the ICV must have 128 bits";
+
+	switch (x->aead->alg_key_len) {
+	case 128:
+	case 192:
+	case 256:
+		return NULL;
+	case 160:
+	case 224:
+	case 288:
+		return "VPE: the key must come without salt (16, 24 or 32 bytes), so that the SA can never run as ESP";
+	default:
+		return "VPE: the key must have 16, 24 or 32 bytes";
+	}
+}
+
+static const char *vpe_refuse(const struct xfrm_state *x)
+{
+	const char *why = vpe_refuse_flags(x);
+
+	if (why)
+		return why;
+	if (x->props.mode != XFRM_MODE_TUNNEL)
+		return "VPE: only tunnel mode is supported yet";
+	if (x->encap)
+		return "VPE: UDP encapsulation is not supported yet";
+	if (x->tfcpad)
+		return "VPE: padding to send (tfcpad) is not supported yet";
+	if (vpe_xfrm_has_cpu(x))
+		return "VPE: an SA of one CPU makes no sense, all CPUs share one";
+	return vpe_refuse_key(x);
+}
+
+/* Would xfrm find @old where @x is to go? */
+static bool vpe_sa_same(const struct xfrm_state *old,
+			const struct xfrm_state *x)
+{
+	u32 mark = x->mark.v & x->mark.m;
+
+	return old->id.spi == x->id.spi &&
+	       old->props.family == x->props.family &&
+	       (mark & old->mark.m) == old->mark.v &&
+	       xfrm_addr_equal(&old->id.daddr, &x->id.daddr, x->props.family);
+}
+
+/*
+ * One key, one SA: does another SA hold the key? The clone that
+ * xfrm_state_migrate() makes is valid already here and shares its original's
+ * key; an update has the identity of the SA it updates.
+ */
+static bool vpe_key_is_taken(const struct vpe_sa *sa)
+{
+	const struct vpe_sa *old;
+
+	lockdep_assert_held(&vpe_sa_mutex);
+	if (sa->x->km.state == XFRM_STATE_VALID)
+		return false;
+	list_for_each_entry(old, &vpe_sa_list, list)
+		if (old->ctx == sa->ctx &&
+		    READ_ONCE(old->x->km.state) != XFRM_STATE_DEAD &&
+		    !vpe_sa_same(old->x, sa->x))
+			return true;
+	return false;
+}
+
+static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
+{
+	int err = -EEXIST;
+
+	mutex_lock(&vpe_sa_mutex);
+	if (vpe_key_is_taken(sa)) {
+		NL_SET_ERR_MSG(extack, "VPE: another SA of this namespace holds this key");
+		goto out;
+	}
+	err = rhltable_insert(&vpe_sas, &sa->node, vpe_sa_params);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "VPE: no room in the table of SAs");
+		goto out;
+	}
+	sa->id = ++vpe_sa_ids;
+	list_add_tail(&sa->list, &vpe_sa_list);
+	sa->vnet->nr_sas++;
+	vpe_stats_start();
+out:
+	mutex_unlock(&vpe_sa_mutex);
+	return err;
+}
+
+static void vpe_sa_leave(struct vpe_sa *sa)
+{
+	struct vpe_counters sum = {};
+
+	mutex_lock(&vpe_sa_mutex);
+	rhltable_remove(&vpe_sas, &sa->node, vpe_sa_params);
+	list_del(&sa->list);
+	sa->vnet->nr_sas--;
+	mutex_unlock(&vpe_sa_mutex);
+
+	synchronize_rcu();
+	if (sa->async) {
+		percpu_ref_kill(&sa->inflight);
+		wait_for_completion(&sa->idle);
+	}
+
+	vpe_counters_sum(sa, &sum);
+	mutex_lock(&vpe_sa_mutex);
+	vpe_counters_add(&sa->vnet->gone, &sum);
+	mutex_unlock(&vpe_sa_mutex);
+}
+
+/* Also of an SA that is half made: what is not there yet is NULL. */
+static void vpe_sa_free(struct vpe_sa *sa)
+{
+	if (sa->cpu)
+		vpe_sa_put_proxies(sa);
+	if (sa->ctx)
+		vpe_context_put(sa->ctx);
+	crypto_free_aead(sa->tfm);
+	percpu_ref_exit(&sa->inflight);
+	free_percpu(sa->cpu);
+	vpe_net_put(sa->vnet);
+	kfree(sa);
+}
+
+static int vpe_sa_set_key(struct vpe_sa *sa, const struct xfrm_algo_aead *aead)
+{
+	unsigned int len = aead->alg_key_len / 8;
+	struct crypto_aead *tfm;
+
+	tfm = vpe_aead_alloc("gcm(aes)", aead->alg_key, len);
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	sa->tfm = tfm;
+	sa->async = vpe_aead_is_async(tfm);
+	sa->key_bits = aead->alg_key_len;
+	sa->ctx = vpe_context_get(&sa->vnet->scope, aead->alg_key, len);
+	return sa->ctx ? 0 : -ENOMEM;
+}
+
+static struct vpe_sa *vpe_sa_alloc(struct xfrm_state *x)
+{
+	struct vpe_sa *sa = kzalloc(sizeof(*sa), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!sa)
+		return ERR_PTR(-ENOMEM);
+
+	sa->x = x;
+	sa->spi = x->id.spi;
+	sa->vnet = vpe_pernet(xs_net(x));
+	refcount_inc(&sa->vnet->ref);
+	init_completion(&sa->idle);
+	sa->cpu = alloc_percpu(struct vpe_cpu);
+	if (sa->cpu)
+		err = percpu_ref_init(&sa->inflight, vpe_sa_idle, 0, GFP_KERNEL);
+	if (!err)
+		err = vpe_sa_set_key(sa, x->aead);
+	if (!err)
+		return sa;
+
+	vpe_sa_free(sa);
+	return ERR_PTR(err);
+}
+
+/* Tell the rest of xfrm what it must know, and keep it from what is ours. */
+static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
+{
+	x->data = sa;
+	x->props.header_len = VPE_HLEN + (x->props.family == AF_INET ?
+					  sizeof(struct iphdr) :
+					  sizeof(struct ipv6hdr));
+	x->props.trailer_len = 0;
+
+	/* Bundles take their output function from this family's slot. */
+	x->inner_mode.family = AF_VPE;
+	x->inner_mode_iaf.family = AF_VPE;
+
+	/* Drivers that would program the SA as ESP check this. */
+	x->geniv = "vpe";
+	if (x->type_offload) {
+		module_put(x->type_offload->owner);
+		x->type_offload = NULL;
+	}
+}
+
+/**
+ * vpe_sa_create - make an xfrm_state a VPE SA
+ * @x: as xfrm's init_state() gets it
+ * @extack: where the reason of a refusal goes, may be NULL
+ *
+ * Context: process, sleeps.
+ * Return: 0 or an error; then nothing is left of it.
+ */
+int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	const char *why = vpe_refuse(x);
+	struct vpe_sa *sa;
+	int err;
+
+	x->data = NULL;
+	if (why) {
+		err = -EINVAL;
+		do_trace_netlink_extack(why);
+		if (extack)
+			extack->_msg = why;
+		goto refused;
+	}
+	if (!vpe_clock_is_set()) {
+		NL_SET_ERR_MSG(extack, "VPE: the clock is not set (before 2024), sequence numbers could repeat");
+		err = -EAGAIN;
+		goto refused;
+	}
+	sa = vpe_sa_alloc(x);
+	err = PTR_ERR_OR_ZERO(sa);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "VPE: the cipher or memory for the SA is not to be had");
+		goto refused;
+	}
+	err = vpe_sa_enter(sa, extack);
+	if (err) {
+		vpe_sa_free(sa);
+		goto refused;
+	}
+	vpe_sa_dress(sa, x);
+	return 0;
+
+refused:
+	/* xfrm_state_migrate() puts a clone that failed while it is valid. */
+	x->km.state = XFRM_STATE_DEAD;
+	return err;
+}
+
+/**
+ * vpe_sa_destroy - take an SA apart
+ * @sa: of an xfrm_state that nobody refers to any more
+ *
+ * Context: process, sleeps.
+ */
+void vpe_sa_destroy(struct vpe_sa *sa)
+{
+	vpe_sa_leave(sa);
+	vpe_sa_free(sa);
+}
+
+/**
+ * vpe_sa_init - make the table of SAs
+ *
+ * Return: 0 or an error.
+ */
+int vpe_sa_init(void)
+{
+	return rhltable_init(&vpe_sas, &vpe_sa_params);
+}
+
+/**
+ * vpe_sa_exit - free the table of SAs, which is empty
+ */
+void vpe_sa_exit(void)
+{
+	vpe_stats_exit();
+	rhltable_destroy(&vpe_sas);
+}

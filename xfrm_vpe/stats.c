@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Counters: written per CPU, read by summing up, and carried to where xfrm
+ * keeps its own (lifetimes, statistics) a few times a second.
+ */
+#include <linux/module.h>
+#include <linux/workqueue.h>
+
+#include "trace.h"
+#include "vpe.h"
+
+/*
+ * Lifetimes may be overrun by 100 ms of traffic (Documentation/protocol.rst).
+ */
+#define VPE_FOLD_INTERVAL	(HZ / 20)
+
+/* xfrm's counter in /proc/net/xfrm_stat for each reason. */
+static const u8 vpe_drop_mib[VPE_A_DROPS_MAX + 1] = {
+	[VPE_A_DROPS_RX_STATE]		= LINUX_MIB_XFRMINSTATEINVALID,
+	[VPE_A_DROPS_RX_ENCAP]		= LINUX_MIB_XFRMINSTATEMISMATCH,
+	[VPE_A_DROPS_RX_SHORT]		= LINUX_MIB_XFRMINHDRERROR,
+	[VPE_A_DROPS_RX_SENDER]		= LINUX_MIB_XFRMINSTATEMISMATCH,
+	[VPE_A_DROPS_RX_REPLAY]		= LINUX_MIB_XFRMINSTATESEQERROR,
+	[VPE_A_DROPS_RX_OLD]		= LINUX_MIB_XFRMINSTATESEQERROR,
+	[VPE_A_DROPS_RX_AUTH]		= LINUX_MIB_XFRMINSTATEPROTOERROR,
+	[VPE_A_DROPS_RX_INNER]		= LINUX_MIB_XFRMINSTATEMODEERROR,
+	[VPE_A_DROPS_RX_WINDOWS]	= LINUX_MIB_XFRMINBUFFERERROR,
+	[VPE_A_DROPS_RX_NOMEM]		= LINUX_MIB_XFRMINBUFFERERROR,
+	[VPE_A_DROPS_RX_CRYPTO]		= LINUX_MIB_XFRMINERROR,
+	[VPE_A_DROPS_RX_PATH]		= LINUX_MIB_XFRMINERROR,
+	[VPE_A_DROPS_TX_STATE]		= LINUX_MIB_XFRMOUTSTATEINVALID,
+	[VPE_A_DROPS_TX_SIZE]		= LINUX_MIB_XFRMOUTSTATEMODEERROR,
+	[VPE_A_DROPS_TX_CLAIM]		= LINUX_MIB_XFRMOUTSTATESEQERROR,
+	[VPE_A_DROPS_TX_SEQUENCE]	= LINUX_MIB_XFRMOUTSTATESEQERROR,
+	[VPE_A_DROPS_TX_SEGMENT]	= LINUX_MIB_XFRMOUTERROR,
+	[VPE_A_DROPS_TX_NOMEM]		= LINUX_MIB_XFRMOUTERROR,
+	[VPE_A_DROPS_TX_CRYPTO]		= LINUX_MIB_XFRMOUTSTATEPROTOERROR,
+};
+
+static void vpe_fold_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(vpe_fold, vpe_fold_work);
+
+/**
+ * vpe_count_drop - count a dropped packet of an SA
+ * @sa: the SA
+ * @reason: VPE_A_DROPS_*
+ *
+ * For those who leave /proc/net/xfrm_stat and the packet to xfrm.
+ */
+void vpe_count_drop(struct vpe_sa *sa, unsigned int reason)
+{
+	this_cpu_inc(sa->cpu->counters.drop[reason]);
+	trace_vpe_drop(sa, reason);
+}
+
+/**
+ * vpe_drop - drop a packet of an SA, and count it
+ * @sa: the SA
+ * @skb: the packet, freed
+ * @reason: VPE_A_DROPS_*
+ */
+void vpe_drop(struct vpe_sa *sa, struct sk_buff *skb, unsigned int reason)
+{
+	vpe_count_drop(sa, reason);
+	XFRM_INC_STATS(xs_net(sa->x), vpe_drop_mib[reason]);
+	kfree_skb(skb);
+}
+
+/**
+ * vpe_counters_add - add up
+ * @to: sum
+ * @from: what to add to it
+ */
+void vpe_counters_add(struct vpe_counters *to, const struct vpe_counters *from)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(to->stat); i++)
+		to->stat[i] += READ_ONCE(from->stat[i]);
+	for (i = 0; i < ARRAY_SIZE(to->drop); i++)
+		to->drop[i] += READ_ONCE(from->drop[i]);
+}
+
+/**
+ * vpe_counters_sum - add an SA's counters of all CPUs to a sum
+ * @sa: the SA
+ * @sum: where they go
+ */
+void vpe_counters_sum(const struct vpe_sa *sa, struct vpe_counters *sum)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		vpe_counters_add(sum, &per_cpu_ptr(sa->cpu, cpu)->counters);
+}
+
+/* What was added to a counter since the last time. */
+#define VPE_GREW(now, old, kind, what) \
+	((now)->kind[VPE_A_##what] - (old)->kind[VPE_A_##what])
+
+static void vpe_fold_lifetime(struct xfrm_state *x,
+			      const struct vpe_counters *now,
+			      const struct vpe_counters *old)
+{
+	u64 packets = VPE_GREW(now, old, stat, STATS_TX_PACKETS) +
+		      VPE_GREW(now, old, stat, STATS_RX_PACKETS);
+
+	lockdep_assert_held(&x->lock);
+	if (!packets)
+		return;
+	x->curlft.packets += packets;
+	x->curlft.bytes += VPE_GREW(now, old, stat, STATS_TX_BYTES) +
+			   VPE_GREW(now, old, stat, STATS_RX_BYTES);
+	x->lastused = ktime_get_real_seconds();
+	if (x->km.state == XFRM_STATE_VALID)
+		xfrm_state_check_expire(x);
+}
+
+/**
+ * vpe_stats_fold - carry an SA's new counts to its xfrm_state
+ * @sa: the SA
+ *
+ * Context: process; under vpe_sa_mutex; takes x->lock.
+ */
+void vpe_stats_fold(struct vpe_sa *sa)
+{
+	struct vpe_counters now = {}, *old = &sa->folded;
+	struct xfrm_state *x = sa->x;
+
+	lockdep_assert_held(&vpe_sa_mutex);
+	vpe_counters_sum(sa, &now);
+	if (!memcmp(&now, old, sizeof(now)))
+		return;
+
+	spin_lock_bh(&x->lock);
+	vpe_fold_lifetime(x, &now, old);
+	x->stats.replay += VPE_GREW(&now, old, drop, DROPS_RX_REPLAY);
+	x->stats.replay_window += VPE_GREW(&now, old, drop, DROPS_RX_OLD);
+	x->stats.integrity_failed += VPE_GREW(&now, old, drop, DROPS_RX_AUTH);
+	spin_unlock_bh(&x->lock);
+	*old = now;
+}
+
+static void vpe_fold_work(struct work_struct *work)
+{
+	struct vpe_sa *sa;
+
+	vpe_clock_sample();
+	mutex_lock(&vpe_sa_mutex);
+	list_for_each_entry(sa, &vpe_sa_list, list)
+		vpe_stats_fold(sa);
+	if (!list_empty(&vpe_sa_list))
+		schedule_delayed_work(&vpe_fold, VPE_FOLD_INTERVAL);
+	mutex_unlock(&vpe_sa_mutex);
+}
+
+/**
+ * vpe_stats_start - an SA was added: see to it that it is folded
+ */
+void vpe_stats_start(void)
+{
+	schedule_delayed_work(&vpe_fold, VPE_FOLD_INTERVAL);
+}
+
+/**
+ * vpe_stats_exit - stop folding
+ *
+ * Context: process, sleeps; no SA is left.
+ */
+void vpe_stats_exit(void)
+{
+	cancel_delayed_work_sync(&vpe_fold);
+}

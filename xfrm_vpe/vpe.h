@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * VPE attached to Linux' xfrm: what the files of this directory share.
+ */
+#ifndef _XFRM_VPE_VPE_H
+#define _XFRM_VPE_VPE_H
+
+#define VPE_COMPAT_NET
+
+#include <linux/completion.h>
+#include <linux/percpu-refcount.h>
+#include <linux/rhashtable.h>
+#include <net/xfrm.h>
+#include <uapi/linux/vpe.h>
+
+#include "vpe/aead.h"
+#include "vpe/compat.h"
+#include "vpe/context.h"
+#include "vpe/header.h"
+
+struct genl_family;
+
+/* Slot of xfrm_state_afinfo[] that gives VPE bundles their output function. */
+#define AF_VPE			AF_SECURITY
+
+/*
+ * vpe_type.proto. Anything but ESP: xfrm_state_mtu() then takes header_len for
+ * all there is to take off, instead of x->data for an AEAD.
+ */
+#define VPE_TYPE_PROTO		253
+
+/**
+ * struct vpe_counters - packets, by what became of them
+ * @stat: indexed by VPE_A_STATS_*
+ * @drop: indexed by VPE_A_DROPS_*
+ */
+struct vpe_counters {
+	u64	stat[VPE_A_STATS_MAX + 1];
+	u64	drop[VPE_A_DROPS_MAX + 1];
+};
+
+/**
+ * struct vpe_net - a network namespace
+ * @scope: its bounds
+ * @gone: sum of the counters of SAs that are gone; under vpe_sa_mutex
+ * @nr_sas: SAs there are; under vpe_sa_mutex
+ * @ref: the namespace and its SAs, which may outlive it
+ */
+struct vpe_net {
+	struct vpe_scope	scope;
+	struct vpe_counters	gone;
+	u32			nr_sas;
+	refcount_t		ref;
+};
+
+/**
+ * struct vpe_cpu - what one CPU writes for one SA
+ * @counters: its counters
+ * @proxy: stands for the SA in secpaths, NULL until needed
+ */
+struct vpe_cpu {
+	struct vpe_counters	counters;
+	struct xfrm_state	*proxy;
+} ____cacheline_aligned;
+
+/**
+ * struct vpe_sa - the VPE part of an xfrm_state
+ * @x: the xfrm_state; x->data points back
+ * @tfm: cipher with its key
+ * @ctx: counters and windows of the key
+ * @cpu: what is written per packet, per CPU
+ * @spi: SPI, network order
+ * @async: @tfm may complete later
+ * @node: in vpe_sas, by SPI
+ * @inflight: decryptions whose completion needs the SA; in use if @async
+ * @idle: @inflight is zero
+ * @vnet: namespace
+ * @key_bits: length of the key
+ * @id: number of the SA, rising in @list
+ * @list: in vpe_sa_list
+ * @folded: totals already added to x->curlft and x->stats, under vpe_sa_mutex
+ *
+ * Up to @async read for each packet and not written.
+ */
+struct vpe_sa {
+	struct xfrm_state	*x;
+	struct crypto_aead	*tfm;
+	struct vpe_context	*ctx;
+	struct vpe_cpu __percpu	*cpu;
+	__be32			spi;
+	bool			async;
+
+	struct rhlist_head	node;
+	struct percpu_ref	inflight;
+	struct completion	idle;
+	struct vpe_net		*vnet;
+	u32			key_bits;
+	u64			id;
+	struct list_head	list;
+	struct vpe_counters	folded;
+};
+
+/* main.c */
+struct vpe_net *vpe_pernet(const struct net *net);
+void vpe_net_put(struct vpe_net *vnet);
+
+/* type.c */
+extern const struct xfrm_type vpe_type;
+int vpe_type_init(void);
+void vpe_type_exit(void);
+
+/* sa.c */
+extern struct mutex vpe_sa_mutex;
+extern struct list_head vpe_sa_list;
+int vpe_sa_init(void);
+void vpe_sa_exit(void);
+int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack);
+void vpe_sa_destroy(struct vpe_sa *sa);
+struct vpe_sa *vpe_sa_lookup(const struct net *net, __be32 spi,
+			     const xfrm_address_t *daddr, u16 family, u32 mark);
+struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa);
+
+/* output.c */
+int vpe_output_init(void);
+void vpe_output_exit(void);
+int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb);
+
+/* input.c */
+int vpe_input_init(void);
+void vpe_input_exit(void);
+unsigned int vpe_input_window_size(const struct vpe_sa *sa);
+int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb);
+
+/* offload.c */
+int vpe_offload_init(void);
+void vpe_offload_exit(void);
+
+/* stats.c */
+void vpe_counters_sum(const struct vpe_sa *sa, struct vpe_counters *sum);
+void vpe_counters_add(struct vpe_counters *to, const struct vpe_counters *from);
+void vpe_stats_fold(struct vpe_sa *sa);
+void vpe_stats_start(void);
+void vpe_stats_exit(void);
+void vpe_count_drop(struct vpe_sa *sa, unsigned int reason);
+void vpe_drop(struct vpe_sa *sa, struct sk_buff *skb, unsigned int reason);
+
+/**
+ * vpe_count - add to a counter of this CPU
+ * @sa: the SA
+ * @stat: VPE_A_STATS_*
+ * @n: how much
+ */
+static inline void vpe_count(struct vpe_sa *sa, unsigned int stat, u64 n)
+{
+	this_cpu_add(sa->cpu->counters.stat[stat], n);
+}
+
+/* netlink.c */
+int vpe_netlink_init(void);
+void vpe_netlink_exit(void);
+
+#endif /* _XFRM_VPE_VPE_H */
