@@ -70,6 +70,7 @@ static const struct {
 	{ vpe_offload_init, vpe_offload_exit },
 	{ vpe_output_init, vpe_output_exit },
 	{ vpe_netlink_init, vpe_netlink_exit },
+	{ vpe_km_init, vpe_km_exit },
 	{ vpe_type_init, vpe_type_exit },
 };
 

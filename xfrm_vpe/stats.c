@@ -147,8 +147,11 @@ static void vpe_fold_work(struct work_struct *work)
 
 	vpe_clock_sample();
 	mutex_lock(&vpe_sa_mutex);
-	list_for_each_entry(sa, &vpe_sa_list, list)
+	list_for_each_entry(sa, &vpe_sa_list, list) {
 		vpe_stats_fold(sa);
+		/* A clone of xfrm_state_migrate() nobody told us of. */
+		vpe_km_allow_gso(sa->x);
+	}
 	if (!list_empty(&vpe_sa_list))
 		schedule_delayed_work(&vpe_fold, VPE_FOLD_INTERVAL);
 	mutex_unlock(&vpe_sa_mutex);

@@ -131,6 +131,11 @@ void vpe_input_exit(void);
 unsigned int vpe_input_window_size(const struct vpe_sa *sa);
 int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb);
 
+/* km.c */
+int vpe_km_init(void);
+void vpe_km_exit(void);
+void vpe_km_allow_gso(struct xfrm_state *x);
+
 /* offload.c */
 int vpe_offload_init(void);
 void vpe_offload_exit(void);
