@@ -5,6 +5,7 @@
 # lives in a cache outside the tree, each piece under a name that holds a hash
 # of its inputs: a changed input makes a new piece, never a stale one.
 
+PATH=$PATH:/usr/sbin:/sbin	# chroot, depmod: a user's PATH may not have them
 vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck disable=SC2034	# for those who source this file
 top=$(cd "$vm_dir/../.." && pwd)
