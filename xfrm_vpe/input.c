@@ -245,15 +245,20 @@ static int vpe_rx_own(struct sk_buff *skb)
 	return skb_cow_data(skb, 0, &trailer);
 }
 
-static int vpe_rx_secpath(struct vpe_sa *sa, struct sk_buff *skb)
+/* Note in the packet which SA it came by. 0, or the reason to drop it. */
+static unsigned int vpe_rx_secpath(struct vpe_sa *sa, struct sk_buff *skb)
 {
 	struct sec_path *sp = secpath_set(skb);
+	struct xfrm_state *x;
 
 	if (!sp)
-		return -ENOMEM;
+		return VPE_A_DROPS_RX_NOMEM;
 	if (sp->len == XFRM_MAX_DEPTH)
-		return -ENOBUFS;
-	sp->xvec[sp->len++] = vpe_sa_proxy(sa);
+		return VPE_A_DROPS_RX_PATH;
+	x = vpe_sa_proxy(sa);
+	if (!x)
+		return VPE_A_DROPS_RX_STATE;
+	sp->xvec[sp->len++] = x;
 	return 0;
 }
 
@@ -360,26 +365,20 @@ static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 		   int encap_type)
 {
 	unsigned int reason;
-	int err;
 
 	if (!pskb_may_pull(skb, VPE_HLEN))
 		reason = VPE_A_DROPS_RX_SHORT;
 	else
 		reason = vpe_rx_check(sa, (struct vpe_hdr *)skb->data,
 				      encap_type);
-	if (reason) {
+	if (!reason)
+		reason = vpe_rx_secpath(sa, skb);
+	if (unlikely(reason)) {
 		vpe_drop(sa, skb, reason);
 		return;
 	}
 	if (unlikely(!sa->ctx->window_size))
 		WRITE_ONCE(sa->ctx->window_size, vpe_input_window_size(sa));
-
-	err = vpe_rx_secpath(sa, skb);
-	if (unlikely(err)) {
-		vpe_drop(sa, skb, err == -ENOMEM ? VPE_A_DROPS_RX_NOMEM :
-						   VPE_A_DROPS_RX_PATH);
-		return;
-	}
 	skb->mark = xfrm_smark_get(skb->mark, sa->x);
 	vpe_rx_open(sa, skb, family);
 }

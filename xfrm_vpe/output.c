@@ -147,6 +147,7 @@ static void vpe_push_outer(struct sk_buff *skb, const struct xfrm_state *x)
 	skb_set_network_header(skb, -x->props.header_len);
 	skb_set_transport_header(skb, -VPE_HLEN);
 	skb->encapsulation = 0;
+	skb->ip_summed = CHECKSUM_NONE;
 
 	if (x->props.family == AF_INET)
 		vpe_push_ipv4(skb, x, &in);
@@ -337,6 +338,8 @@ static void vpe_tx_too_big(struct sk_buff *skb, u32 mtu)
 {
 	struct sock *sk = skb_to_full_sk(skb);
 
+	if (skb->protocol == htons(ETH_P_IPV6))
+		skb->dev = skb_dst(skb)->dev;
 	if (sk)
 		xfrm_local_error(skb, mtu);
 	else if (skb->protocol == htons(ETH_P_IP))
@@ -369,7 +372,6 @@ static bool vpe_tx_check_size(struct sk_buff *skb)
 	if (likely(vpe_tx_fits(skb, mtu)))
 		return true;
 
-	skb->dev = skb_dst(skb)->dev;
 	vpe_tx_too_big(skb, mtu);
 	return false;
 }

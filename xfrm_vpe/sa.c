@@ -110,8 +110,9 @@ static struct xfrm_state *vpe_proxy_alloc(const struct xfrm_state *x)
  * xfrm_state of its own which policies and xfrm interfaces take for the SA.
  * Security modules look at the SA itself.
  *
- * Context: softirqs disabled.
- * Return: an xfrm_state with a reference for the caller.
+ * Context: softirqs disabled, RCU read side.
+ * Return: an xfrm_state with a reference for the caller, or NULL if the SA is
+ * being freed.
  */
 struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa)
 {
@@ -122,7 +123,7 @@ struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa)
 		__this_cpu_write(sa->cpu->proxy, proxy);
 	}
 	if (unlikely(!proxy))
-		proxy = sa->x;
+		return refcount_inc_not_zero(&sa->x->refcnt) ? sa->x : NULL;
 	xfrm_state_hold(proxy);
 	return proxy;
 }
