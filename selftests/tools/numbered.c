@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Numbered UDP packets: sent at a rate, from CPU after CPU, and received and
+ * counted by number, so that a test knows which came through and how often.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT	103
+#endif
+#ifndef SOL_UDP
+#define SOL_UDP		17
+#endif
+
+#define NUMBERS		(1U << 24)	/* that a receiver can tell apart */
+#define BATCH		64
+#define SEGMENTS	32
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int sig)
+{
+	stopped = 1;
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static void sleep_until(double when)
+{
+	double left = when - now();
+	struct timespec ts;
+
+	if (left < 0.0005)
+		return;
+	ts.tv_sec = left;
+	ts.tv_nsec = (left - ts.tv_sec) * 1e9;
+	nanosleep(&ts, NULL);
+}
+
+/* The n-th CPU of those this process may run on. */
+static void move_to(const cpu_set_t *all, unsigned int n)
+{
+	int cpu, count = CPU_COUNT(all);
+	cpu_set_t one;
+
+	n %= count;
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, all) && !n--)
+			break;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+/* Address of a number-and-dots or colons HOST; its length, bytes. */
+static socklen_t resolve(const char *host, const char *port,
+			 struct sockaddr_storage *to)
+{
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)to;
+	struct sockaddr_in *in = (struct sockaddr_in *)to;
+
+	memset(to, 0, sizeof(*to));
+	if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(atoi(port));
+		return sizeof(*in);
+	}
+	if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(atoi(port));
+		return sizeof(*in6);
+	}
+	fprintf(stderr, "%s: no address\n", host);
+	exit(2);
+}
+
+static void fill(unsigned char *buf, uint32_t number, size_t size)
+{
+	size_t i;
+
+	number = htonl(number);
+	memcpy(buf, &number, sizeof(number));
+	for (i = sizeof(number); i < size; i++)
+		buf[i] = i;
+}
+
+static int do_send(int argc, char **argv)
+{
+	unsigned long attempts = 0, einval = 0, eagain = 0, other = 0;
+	unsigned int count = 1000, hop = 0, segments = 1, i;
+	uint32_t number = 0, end;
+	double rate = 0, seconds = 0, start, spent;
+	int opt, fd, last_error = 0, unconnected = 0;
+	static unsigned char buf[65536];
+	struct sockaddr_storage to;
+	socklen_t to_len;
+	size_t size = 64;
+	cpu_set_t cpus;
+
+	while ((opt = getopt(argc, argv, "n:r:s:f:h:g:t:u")) != -1) {
+		switch (opt) {
+		case 'n':
+			count = atoi(optarg);
+			break;
+		case 'r':
+			rate = atof(optarg);
+			break;
+		case 's':
+			size = atoi(optarg);
+			break;
+		case 'f':
+			number = atoi(optarg);
+			break;
+		case 'h':
+			hop = atoi(optarg);
+			break;
+		case 'g':
+			segments = atoi(optarg);
+			break;
+		case 't':
+			seconds = atof(optarg);
+			count = NUMBERS;
+			break;
+		case 'u':
+			unconnected = 1;
+			break;
+		default:
+			return 2;
+		}
+	}
+	if (argc - optind != 2 || size < 4 || !segments ||
+	    segments > SEGMENTS || size * segments > 65000)
+		return 2;
+
+	to_len = resolve(argv[optind], argv[optind + 1], &to);
+	fd = socket(to.ss_family, SOCK_DGRAM, 0);
+	if (fd < 0)
+		die("socket");
+	opt = 4 << 20;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &opt, sizeof(opt));
+	if (!unconnected && connect(fd, (struct sockaddr *)&to, to_len))
+		die("connect");
+	if (segments > 1) {
+		opt = size;
+		if (setsockopt(fd, SOL_UDP, UDP_SEGMENT, &opt, sizeof(opt)))
+			die("UDP_SEGMENT");
+	}
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+
+	start = now();
+	for (end = number + count; number < end && !stopped; attempts += i) {
+		ssize_t ret;
+
+		if (seconds && now() - start >= seconds)
+			break;
+		if (rate)
+			sleep_until(start + attempts / rate);
+		if (hop && !(attempts / segments % hop))
+			move_to(&cpus, attempts / segments / hop);
+		for (i = 0; i < segments && number < end; i++)
+			fill(buf + i * size, number++, size);
+		ret = sendto(fd, buf, i * size, 0,
+			     unconnected ? (struct sockaddr *)&to : NULL,
+			     unconnected ? to_len : 0);
+		if (ret >= 0)
+			continue;
+		last_error = errno;
+		if (errno == EINVAL)
+			einval += i;
+		else if (errno == EAGAIN)
+			eagain += i;
+		else
+			other += i;
+	}
+	spent = now() - start;
+	printf("attempts=%lu einval=%lu eagain=%lu eother=%lu next=%u rate=%.0f\n",
+	       attempts, einval, eagain, other, number, attempts / spent);
+	if (other)
+		fprintf(stderr, "last error: %s\n", strerror(last_error));
+	return 0;
+}
+
+static int listen_at(const char *port)
+{
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
+	int fd, no = 0, size = 512 << 20;
+
+	fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	any.sin6_port = htons(atoi(port));
+	if (bind(fd, (struct sockaddr *)&any, sizeof(any)))
+		die("bind");
+	return fd;
+}
+
+/* Counts until SIGTERM, or for as long as not IDLE ms passed without any. */
+static int do_recv(int argc, char **argv)
+{
+	unsigned long received = 0, unique = 0, foreign = 0, longest = 0;
+	static unsigned char bufs[BATCH][2048];
+	static unsigned char seen[NUMBERS];
+	struct mmsghdr msgs[BATCH] = {};
+	int opt, fd, i, n, idle = 1000;
+	struct iovec iovs[BATCH];
+	unsigned char most = 0;
+	double last = 0, t;
+	uint32_t number;
+	long max = -1;
+
+	while ((opt = getopt(argc, argv, "i:")) != -1) {
+		if (opt != 'i')
+			return 2;
+		idle = atoi(optarg);
+	}
+	if (argc - optind != 1)
+		return 2;
+	fd = listen_at(argv[optind]);
+	for (i = 0; i < BATCH; i++) {
+		iovs[i] = (struct iovec){ bufs[i], sizeof(bufs[i]) };
+		msgs[i].msg_hdr.msg_iov = &iovs[i];
+		msgs[i].msg_hdr.msg_iovlen = 1;
+	}
+
+	while (!stopped) {
+		struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+		n = poll(&pfd, 1, received ? idle : 500);
+		if (!n && received)
+			break;
+		if (n <= 0)
+			continue;
+		n = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
+		t = now();
+		if (n > 0 && last && (t - last) * 1000 > longest)
+			longest = (t - last) * 1000;
+		last = t;
+		for (i = 0; i < n; i++) {
+			received++;
+			memcpy(&number, bufs[i], sizeof(number));
+			number = ntohl(number);
+			if (msgs[i].msg_len < 4 || number >= NUMBERS) {
+				foreign++;
+				continue;
+			}
+			if ((long)number > max)
+				max = number;
+			unique += !seen[number];
+			if (seen[number] < 255)
+				seen[number]++;
+			if (seen[number] > most)
+				most = seen[number];
+		}
+	}
+	printf("received=%lu unique=%lu duplicates=%lu foreign=%lu max=%ld gap_ms=%lu\n",
+	       received, unique, received - unique - foreign, foreign, max,
+	       longest);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	int ret = 2;
+
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	if (argc > 1 && !strcmp(argv[1], "send"))
+		ret = do_send(argc - 1, argv + 1);
+	else if (argc > 1 && !strcmp(argv[1], "recv"))
+		ret = do_recv(argc - 1, argv + 1);
+	if (ret == 2)
+		fprintf(stderr,
+			"usage: numbered send [-n COUNT | -t SECONDS] [-r PER_SECOND] [-s SIZE]\n"
+			"                     [-f FIRST] [-h PACKETS_PER_CPU] [-g GSO_SEGMENTS]\n"
+			"                     [-u] HOST PORT\n"
+			"       numbered recv [-i IDLE_MS] PORT\n");
+	return ret;
+}
