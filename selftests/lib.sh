@@ -1,0 +1,617 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Common to all tests. topo_wire builds two hypervisors:
+#
+#	 hv1                                            hv2
+#	+-----------------------+   wire (veth)   +-----------------------+
+#	| lo    192.168.1.1     |                 | lo    192.168.2.1     |
+#	|       fd00:1::1       | eth0       eth0 |       fd00:2::1       |
+#	|             10.0.0.1  |-----------------|  10.0.0.2             |
+#	|             fd00::1   |                 |  fd00::2              |
+#	+-----------------------+                 +-----------------------+
+#	         outer addresses 1                 outer addresses 2
+#
+# and topo_tenants puts a tenant behind each; the inner addresses stand on ten0
+# instead of lo then:
+#
+#	 tenant1                hv1
+#	+-----------------+    +---------------
+#	|     192.168.1.2 |eth0|ten0 192.168.1.1
+#	|     fd00:1::2   |----|     fd00:1::1         (tenant2, hv2 likewise)
+#	+-----------------+    +---------------
+#
+# A test file sources this file, says ktap_plan, calls ktap_test for each test
+# and ends with ktap_finish. A test is a function. It runs in a subshell, calls
+# fail, skip and defer, and what it leaves in shell variables is forgotten; what
+# it prints is shown if it fails.
+#
+# Slow machines (KSFT_MACHINE_SLOW=yes, set for the debug kernel) take the
+# smaller number of: count MANY FEW.
+set -u
+
+# shellcheck disable=SC2034	# for tests
+lib_dir=$(dirname "$(readlink -e "${BASH_SOURCE[0]}")")
+# shellcheck disable=SC2034	# for tests
+readonly ksft_pass=0 ksft_fail=1 ksft_skip=4
+
+: "${KSFT_MACHINE_SLOW:=no}"
+[ "${VPE_KERNEL-}" != debug ] || KSFT_MACHINE_SLOW=yes
+# For events that are certain to come, seconds
+: "${WAIT_TIMEOUT:=20}"
+[ "$KSFT_MACHINE_SLOW" = no ] || WAIT_TIMEOUT=$((WAIT_TIMEOUT * 3))
+
+TMP=$(mktemp -d "${TMPDIR:-/tmp}/vpe-test.XXXXXX") || exit $ksft_fail
+
+##############################################################################
+# Defer: commands that the end of a test, or of the file, runs in reverse order
+
+defers=()
+
+defer() {
+	local command
+	printf -v command '%q ' "$@"
+	defers+=("$command")
+}
+
+defer_run() {
+	local i
+	for ((i = ${#defers[@]} - 1; i >= 0; i--)); do
+		eval "${defers[i]}"
+	done
+	defers=()
+}
+
+lib_exit() {
+	local status=$?
+
+	trap '' INT TERM HUP
+	defer_run
+	cleanup_all_ns
+	rm -rf "$TMP"
+	exit $status
+}
+trap lib_exit EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+##############################################################################
+# KTAP
+
+ktap_planned=0 ktap_run=0 ktap_passed=0 ktap_failed=0 ktap_skipped=0
+
+# ktap_plan N: N tests will follow
+ktap_plan() {
+	ktap_planned=$1
+	echo "KTAP version 1"
+	echo "1..$1"
+}
+
+# ktap_test NAME COMMAND [ARG...]
+ktap_test() {
+	local name=$1 status
+	shift
+
+	ktap_run=$((ktap_run + 1))
+	(
+		defers=()
+		trap defer_run EXIT
+		"$@"
+	) >"$TMP/out" 2>&1 </dev/null
+	status=$?
+	case $status in
+	"$ksft_pass")
+		ktap_passed=$((ktap_passed + 1))
+		echo "ok $ktap_run $name"
+		[ -z "${VERBOSE-}" ] || sed 's/^/# /' "$TMP/out"
+		;;
+	"$ksft_skip")
+		ktap_skipped=$((ktap_skipped + 1))
+		echo "ok $ktap_run $name # SKIP $(tail -n1 "$TMP/out")"
+		;;
+	*)
+		ktap_failed=$((ktap_failed + 1))
+		sed 's/^/# /' "$TMP/out"
+		echo "not ok $ktap_run $name"
+		;;
+	esac
+	return 0
+}
+
+# Prints the totals and ends the file.
+ktap_finish() {
+	echo "# Totals: pass:$ktap_passed fail:$ktap_failed xfail:0 xpass:0 skip:$ktap_skipped error:0"
+	if [ "$ktap_run" -ne "$ktap_planned" ]; then
+		echo "# planned $ktap_planned tests, ran $ktap_run"
+		exit $ksft_fail
+	fi
+	[ $ktap_failed -eq 0 ] || exit $ksft_fail
+	[ $ktap_passed -gt 0 ] || exit $ksft_skip
+	exit $ksft_pass
+}
+
+# skip_all REASON: the whole file cannot run here
+skip_all() {
+	echo "KTAP version 1"
+	echo "1..0 # SKIP $1"
+	exit $ksft_skip
+}
+
+# Ends the test as failed, for the reason given.
+fail() {
+	echo "FAIL: $*"
+	exit $ksft_fail
+}
+
+# Ends the test as skipped, for the reason given.
+skip() {
+	echo "$*"
+	exit $ksft_skip
+}
+
+# run COMMAND...: it must succeed
+run() {
+	"$@" || fail "$(printf '%q ' "$@"): exit status $?"
+}
+
+# must_fail FUNCTION ARG...: it must fail; for tests of the tests
+must_fail() {
+	("$@") >"$TMP/must_fail" 2>&1 && fail "passed, but should have failed: $*"
+	return 0
+}
+
+# count MANY FEW: FEW on a slow machine
+count() {
+	if [ "$KSFT_MACHINE_SLOW" = no ]; then echo "$1"; else echo "$2"; fi
+}
+
+##############################################################################
+# Waiting
+
+now_ms() {
+	echo $((${EPOCHREALTIME/[.,]/} / 1000))
+}
+
+# busywait TIMEOUT_MS COMMAND...: until COMMAND succeeds
+busywait() {
+	local end=$(($(now_ms) + $1))
+	shift
+
+	until "$@"; do
+		[ "$(now_ms)" -lt "$end" ] || return 1
+		sleep 0.05
+	done
+}
+
+# slowwait COMMAND...: for what is certain to come
+slowwait() {
+	busywait $((WAIT_TIMEOUT * 1000)) "$@" ||
+		fail "waited $WAIT_TIMEOUT s in vain: $*"
+}
+
+# listening NS tcp|udp PORT: is a socket of either family there?
+listening() {
+	local state=0A
+	[ "$2" = tcp ] || state=07
+	# shellcheck disable=SC2016	# awk's variables
+	ip netns exec "$1" awk -v end="$(printf ':%04X$' "$3")" -v state=$state \
+		'$2 ~ end && $4 == state { found = 1 } END { exit !found }' \
+		"/proc/net/$2" "/proc/net/${2}6"
+}
+
+stop_pid() {
+	kill "$1" 2>/dev/null && wait "$1" 2>/dev/null
+	return 0
+}
+
+##############################################################################
+# Namespaces
+
+NS_LIST=()
+
+# setup_ns NAME...: makes a namespace for each and puts its full name into the
+# variable NAME
+setup_ns() {
+	local name ns
+
+	for name in "$@"; do
+		ns=${name,,}-$(mktemp -u XXXXXX)
+		ip netns add "$ns" || return $ksft_skip
+		NS_LIST+=("$ns")
+		ip -n "$ns" link set lo up
+		printf -v "$name" %s "$ns"
+	done
+}
+
+cleanup_ns() {
+	local ns pids
+
+	for ns in "$@"; do
+		pids=$(ip netns pids "$ns" 2>/dev/null)
+		# shellcheck disable=SC2086	# several numbers
+		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null
+		ip netns del "$ns" 2>/dev/null
+	done
+	return 0
+}
+
+cleanup_all_ns() {
+	cleanup_ns "${NS_LIST[@]}"
+	NS_LIST=()
+}
+
+ns_exec() {
+	ip netns exec "$@"
+}
+
+##############################################################################
+# Topology
+
+HV1='' HV2='' TENANT1='' TENANT2=''
+# [family][side]
+declare -rA OUTER=([41]=10.0.0.1 [42]=10.0.0.2 [61]=fd00::1 [62]=fd00::2)
+declare -rA INNER=([41]=192.168.1.1 [42]=192.168.2.1
+		   [61]=fd00:1::1 [62]=fd00:2::1)
+declare -rA TENANT=([41]=192.168.1.2 [42]=192.168.2.2
+		    [61]=fd00:1::2 [62]=fd00:2::2)
+declare -rA NET=([41]=192.168.1.0/24 [42]=192.168.2.0/24
+		 [61]=fd00:1::/64 [62]=fd00:2::/64)
+
+# batch NS: ip commands from standard input, quicker than one by one
+batch() {
+	run ip -n "$1" -batch -
+}
+
+# topo_wire [MTU]: HV1 and HV2, without SAs
+topo_wire() {
+	setup_ns HV1 HV2 || return
+	run ip link add eth0 mtu "${1:-1500}" netns "$HV1" type veth \
+		peer name eth0 mtu "${1:-1500}" netns "$HV2"
+	topo_hv "$HV1" 1 2
+	topo_hv "$HV2" 2 1
+}
+
+topo_hv() {
+	batch "$1" <<-END
+		addr add ${OUTER[4$2]}/24 dev eth0
+		addr add ${OUTER[6$2]}/64 dev eth0 nodad
+		addr add ${INNER[4$2]}/32 dev lo
+		addr add ${INNER[6$2]}/128 dev lo nodad
+		link set eth0 up
+		route add ${NET[4$3]} via ${OUTER[4$3]} src ${INNER[4$2]}
+		route add ${NET[6$3]} via ${OUTER[6$3]} src ${INNER[6$2]}
+	END
+}
+
+# topo_tenants: TENANT1 and TENANT2 behind HV1 and HV2
+topo_tenants() {
+	setup_ns TENANT1 TENANT2 || return
+	topo_tenant "$TENANT1" "$HV1" 1
+	topo_tenant "$TENANT2" "$HV2" 2
+}
+
+topo_tenant() {
+	run ip link add eth0 netns "$1" type veth peer name ten0 netns "$2"
+	batch "$1" <<-END
+		addr add ${TENANT[4$3]}/24 dev eth0
+		addr add ${TENANT[6$3]}/64 dev eth0 nodad
+		link set eth0 up
+		route add default via ${INNER[4$3]}
+		route add default via ${INNER[6$3]}
+	END
+	batch "$2" <<-END
+		addr del ${INNER[4$3]}/32 dev lo
+		addr del ${INNER[6$3]}/128 dev lo
+		addr add ${INNER[4$3]}/24 dev ten0
+		addr add ${INNER[6$3]}/64 dev ten0 nodad
+		link set ten0 up
+	END
+	ns_exec "$2" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward
+		echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+}
+
+##############################################################################
+# SAs and policies
+
+# random_key BYTES
+random_key() {
+	echo "0x$(od -An -v -tx1 -N"$1" /dev/urandom | tr -d ' \n')"
+}
+
+readonly AEAD='rfc4106(gcm(aes))'
+# SPIs of the two directions
+readonly SPI12=0x1001 SPI21=0x1002
+KEY12='' KEY21=''
+
+# sa_add NS OUTER-FAMILY FROM TO SPI KEY [ARG...]: one VPE SA, FROM and TO being
+# sides; ARG... as in "ip xfrm state add". IP=ip-stock makes it with that.
+sa_add() {
+	local ns=$1 f=$2 from=$3 to=$4 spi=$5 key=$6 kind=(proto vpe) flag=()
+	shift 6
+
+	if [ "${IP:-ip}" != ip ]; then
+		kind=(proto esp)
+		flag=(extra-flag 0x80000000)
+	fi
+	"${IP:-ip}" -n "$ns" xfrm state add src "${OUTER[$f$from]}" \
+		dst "${OUTER[$f$to]}" "${kind[@]}" spi "$spi" reqid 1 mode tunnel \
+		aead "$AEAD" "$key" 128 "$@" "${flag[@]}"
+}
+
+# sas OUTER-FAMILY [ARG...]: the SAs of both directions in both hypervisors.
+# The selector of an SA is of its outer family, unless told otherwise: af-unspec
+# lets any in.
+sas() {
+	local f=$1 ns
+	shift
+
+	KEY12=$(random_key "${KEY_BYTES:-16}") KEY21=$(random_key "${KEY_BYTES:-16}")
+	for ns in "$HV1" "$HV2"; do
+		run sa_add "$ns" "$f" 1 2 $SPI12 "$KEY12" flag af-unspec "$@"
+		run sa_add "$ns" "$f" 2 1 $SPI21 "$KEY21" flag af-unspec "$@"
+	done
+}
+
+# policy NS DIR FROM TO INNER-FAMILY OUTER-FAMILY [ARG...]
+policy() {
+	local ns=$1 dir=$2 from=$3 to=$4 inner=$5 outer=$6
+	shift 6
+
+	run ip -n "$ns" xfrm policy add src "${NET[$inner$from]}" \
+		dst "${NET[$inner$to]}" dir "$dir" "$@" \
+		tmpl src "${OUTER[$outer$from]}" dst "${OUTER[$outer$to]}" \
+		proto esp reqid 1 mode tunnel
+}
+
+# policies INNER-FAMILY OUTER-FAMILY: for local and forwarded packets
+policies() {
+	local in
+	for in in in fwd; do
+		policy "$HV1" $in 2 1 "$1" "$2"
+		policy "$HV2" $in 1 2 "$1" "$2"
+	done
+	policy "$HV1" out 1 2 "$1" "$2"
+	policy "$HV2" out 2 1 "$1" "$2"
+}
+
+# tunnel OUTER-FAMILY INNER-FAMILY...: in place of what was there
+tunnel() {
+	local outer=$1 inner
+	shift
+
+	xfrm_flush
+	sas "$outer"
+	for inner in "$@"; do policies "$inner" "$outer"; done
+}
+
+xfrm_flush() {
+	local ns
+	for ns in "$HV1" "$HV2"; do
+		run ip -n "$ns" xfrm policy flush
+		run ip -n "$ns" xfrm state flush
+	done
+}
+
+##############################################################################
+# Counters
+#
+# A counter's name is HV:SPI:COUNTER, for instance hv1:0x1001:tx-packets. Those
+# of /proc/net/xfrm_stat have "-" for SPI. The number of receive windows of an
+# SA is counter "windows".
+
+declare -A counters_before=() counters_now=()
+
+# counters_read ARRAY: all counters of HV1 and HV2
+# shellcheck disable=SC2034,SC2004	# keys of an associative array
+counters_read() {
+	local -n into=$1
+	local hv ns section word spi name value words
+
+	into=()
+	for hv in hv1 hv2; do
+		ns=${hv^^}
+		ns=${!ns}
+		section='' spi=''
+		IFS='{}[],' read -ra words <<<"$(ip -n "$ns" -j -s xfrm vpe show)"
+		for word in "${words[@]}"; do
+			name=${word%%:*} value=${word#*:}
+			name=${name//\"/}
+			case $name in
+			family) section=sa ;;
+			spi) printf -v spi 0x%x "$value" ;;
+			stats | drops) section=$name ;;
+			rx-windows)
+				[ "$section" != sa ] || name=windows
+				into[$hv:$spi:$name]=$value ;;
+			[rt]x-*) into[$hv:$spi:$name]=$value ;;
+			esac
+		done
+		while read -r name value; do
+			into[$hv:-:$name]=$value
+		done <<<"$(ns_exec "$ns" cat /proc/net/xfrm_stat)"
+	done
+}
+
+# vpe_stat NS SPI COUNTER: tx-packets, rx-replay, ... of the only SA with that
+# SPI; of equal names the last, which is a drop's
+vpe_stat() {
+	local json
+	json=$(ip -n "$1" -j -s xfrm vpe show spi "$2")
+	[[ $json =~ .*\"$3\":([0-9]+) ]] || return
+	echo "${BASH_REMATCH[1]}"
+}
+
+vpe_drop() {
+	vpe_stat "$@"
+}
+
+# xfrm_stat NS NAME
+xfrm_stat() {
+	# shellcheck disable=SC2016	# awk's variables
+	ns_exec "$1" awk -v name="$2" '$1 == name { print $2 }' /proc/net/xfrm_stat
+}
+
+# From here on counters_check counts.
+counters_mark() {
+	counters_read counters_before
+}
+
+# May change unmentioned
+counters_are_free() {
+	case $1 in
+	*-bytes | *-async | *:rx-elsewhere | *:tx-gso | *:windows) return 0 ;;
+	esac
+	return 1
+}
+
+counters_growth() {
+	local key
+	growth=()
+	counters_read counters_now
+	for key in "${!counters_now[@]}"; do
+		growth[$key]=$((counters_now[$key] - ${counters_before[$key]-0}))
+	done
+}
+
+# counters_ok SPEC...: see counters_check; says what is wrong
+counters_ok() {
+	local -A growth=() named=()
+	local spec pattern op number key sum bad=0
+
+	counters_growth
+	for spec in "$@"; do
+		[[ $spec =~ ^([^=\<\>]+)(==|>=|<=|>|<)(-?[0-9]+)$ ]] ||
+			fail "counters_check: cannot read '$spec'"
+		pattern=${BASH_REMATCH[1]} op=${BASH_REMATCH[2]} number=${BASH_REMATCH[3]}
+		sum=0
+		for key in "${!growth[@]}"; do
+			# shellcheck disable=SC2053	# a pattern
+			[[ $key == $pattern ]] || continue
+			named[$key]=1
+			sum=$((sum + growth[$key]))
+		done
+		if [ $((sum $op number)) = 0 ]; then
+			echo "$pattern grew by $sum, not $op $number"
+			bad=1
+		fi
+	done
+	for key in "${!growth[@]}"; do
+		if ((growth[$key])) && [ -z "${named[$key]-}" ] &&
+		   ! counters_are_free "$key"; then
+			echo "$key grew by ${growth[$key]}, not expected"
+			bad=1
+		fi
+	done
+	return $bad
+}
+
+# counters_check SPEC...: how all counters grew since counters_mark. A SPEC is
+# PATTERN OP NUMBER, without blanks: hv1:0x1001:tx-packets==5, hv?:*:rx-auth>0;
+# the sum of all counters that match PATTERN (a shell pattern) is compared. What
+# no SPEC names must not have grown, but for bytes and details of how packets
+# went (counters_are_free). Packets may still be on their way: waits some time.
+counters_check() {
+	busywait $((WAIT_TIMEOUT * 100)) counters_ok "$@" >"$TMP/counters" && return
+	counters_ok "$@"
+	fail "counters: $*"
+}
+
+# carried N12 [N21 [SPEC...]]: counters_check for N12 packets from hv1 to hv2,
+# N21 back, by the fast path, and no other event. A number may have an operator
+# before it: '>=100' (then as many as were sent must have come through).
+carried() {
+	local a=$1 b=${2:-==0}
+	shift $(($# < 2 ? $# : 2))
+
+	case $a in [0-9]*) a="==$a" ;; esac
+	case $b in [0-9]*) b="==$b" ;; esac
+	counters_check "hv1:$SPI12:tx-packets$a" "hv2:$SPI12:rx-packets$a" \
+		"hv2:$SPI21:tx-packets$b" "hv1:$SPI21:rx-packets$b" "$@"
+	# shellcheck disable=SC2034	# counters_growth fills it
+	local -A growth=()
+	counters_growth
+	[ "${growth[hv1:$SPI12:tx-packets]} ${growth[hv2:$SPI21:tx-packets]}" = \
+	  "${growth[hv2:$SPI12:rx-packets]} ${growth[hv1:$SPI21:rx-packets]}" ] ||
+		fail "not all that was sent came through"
+}
+
+##############################################################################
+# The wire
+
+wire_pid=''
+
+# wire_watch [FILTER]: from here on every packet on the wire is looked at that is
+# not protocol 50 between outer addresses, ARP or neighbour discovery, nor
+# matches FILTER
+wire_watch() {
+	local f allowed='arp or (icmp6 and ip6[40] >= 130 and ip6[40] <= 143) or (ip6[6] == 0 and ip6[40] == 58)'
+
+	for f in 4 6; do
+		allowed+=" or (${f/4/ip} proto 50 and host ${OUTER[${f}1]} and host ${OUTER[${f}2]})"
+	done
+	allowed=${allowed//or (6 proto/or (ip6 proto}
+	[ $# -eq 0 ] || allowed+=" or ($1)"
+	ns_exec "$HV1" tcpdump -Z root -l -n -p -i eth0 "not ($allowed)" \
+		>"$TMP/clear" 2>"$TMP/clear.err" &
+	wire_pid=$!
+	defer stop_pid $wire_pid
+	slowwait grep -q 'listening on' "$TMP/clear.err"
+}
+
+# Fails if anything else was on the wire since wire_watch.
+wire_clean() {
+	kill -INT $wire_pid
+	wait $wire_pid 2>/dev/null
+	grep -q ' packets captured' "$TMP/clear.err" || fail "wire: tcpdump: $(<"$TMP/clear.err")"
+	if [ -s "$TMP/clear" ]; then
+		head -n 5 "$TMP/clear"
+		fail "wire: this was in the clear"
+	fi
+}
+
+##############################################################################
+# Traffic
+
+# ping_ok NS COUNT SIZE ADDRESS [ARG...]: all must be answered
+ping_ok() {
+	local ns=$1 n=$2 size=$3 to=$4
+	shift 4
+	run ns_exec "$ns" ping -q -n -c "$n" -i 0.05 -W "$WAIT_TIMEOUT" -s "$size" \
+		"$@" "$to"
+}
+
+# iperf_server NS [PORT]
+iperf_server() {
+	local port=${2:-5201}
+	ns_exec "$1" iperf3 -s -p "$port" >"$TMP/iperf.$port" 2>&1 </dev/null &
+	defer stop_pid $!
+	slowwait listening "$1" tcp "$port"
+}
+
+# iperf NS ADDRESS ARG...
+iperf() {
+	local ns=$1 to=$2
+	shift 2
+	run ns_exec "$ns" timeout "$WAIT_TIMEOUT" iperf3 -c "$to" --connect-timeout 5000 "$@"
+}
+
+##############################################################################
+# The machine
+
+module_loaded() {
+	[ -d /sys/module/xfrm_vpe ]
+}
+
+module_load() {
+	module_loaded && return
+	if [ -n "${VPE_KO-}" ]; then
+		insmod "$VPE_KO"
+	else
+		modprobe xfrm_vpe
+	fi
+}
+
+[ "$(id -u)" = 0 ] || skip_all "needs root"
+ip xfrm vpe help >"$TMP/help" 2>&1
+grep -q 'vpe show' "$TMP/help" || skip_all "needs the patched ip"
+module_load || skip_all "xfrm_vpe cannot be loaded"
