@@ -469,8 +469,19 @@ counters_growth() {
 	growth=()
 	counters_read counters_now
 	for key in "${!counters_now[@]}"; do
-		growth[$key]=$((counters_now[$key] - ${counters_before[$key]-0}))
+		growth[$key]=$((${counters_now[$key]} - ${counters_before[$key]-0}))
 	done
+}
+
+# holds A OP B
+holds() {
+	case $2 in
+	'==') [ "$1" -eq "$3" ] ;;
+	'>=') [ "$1" -ge "$3" ] ;;
+	'<=') [ "$1" -le "$3" ] ;;
+	'>') [ "$1" -gt "$3" ] ;;
+	'<') [ "$1" -lt "$3" ] ;;
+	esac
 }
 
 # counters_ok SPEC...: see counters_check; says what is wrong
@@ -490,13 +501,13 @@ counters_ok() {
 			named[$key]=1
 			sum=$((sum + growth[$key]))
 		done
-		if [ $((sum $op number)) = 0 ]; then
+		if ! holds $sum "$op" "$number"; then
 			echo "$pattern grew by $sum, not $op $number"
 			bad=1
 		fi
 	done
 	for key in "${!growth[@]}"; do
-		if ((growth[$key])) && [ -z "${named[$key]-}" ] &&
+		if [ "${growth[$key]}" -ne 0 ] && [ -z "${named[$key]-}" ] &&
 		   ! counters_are_free "$key"; then
 			echo "$key grew by ${growth[$key]}, not expected"
 			bad=1
