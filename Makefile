@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# For people; kbuild reads Kbuild. "make help" tells what there is.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+T ?=
+K ?=
+export PATH := $(PATH):/usr/sbin:/sbin
+
+# What the kernel must have been built with
+needs := 64BIT MODULES NET INET IPV6 XFRM XFRM_USER INET_ESP INET6_ESP \
+	 CRYPTO_AEAD CRYPTO_GCM GRO_CELLS
+# The oldest kernel that has what the module hooks into
+oldest := 6.1
+
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) VPE_TEST_MODULES=
+objects := *.o *.ko *.mod *.mod.c .*.cmd .*.d Module.symvers modules.order \
+	   .module-common.o .tmp_versions
+
+all: module
+
+module: check-kdir
+	@$(kbuild) modules
+	@echo "Built: $(CURDIR)/xfrm_vpe.ko"
+
+# One sentence for what is missing, instead of a page of errors.
+check-kdir:
+	@conf=$(KDIR)/include/config; \
+	stop() { echo "make: $$1." >&2; exit 1; }; \
+	command -v gcc >/dev/null || stop "There is no compiler: install the package gcc"; \
+	[ -d $(KDIR) ] || \
+		stop "No kernel headers in $(KDIR): install linux-headers-$$(uname -r), or name the directory of others as KDIR"; \
+	[ -e $$conf/auto.conf ] && [ -e $$conf/kernel.release ] || \
+		stop "The kernel in $(KDIR) is not prepared for modules (no include/config/auto.conf): make modules_prepare there"; \
+	release=$$(cat $$conf/kernel.release); \
+	printf '%s\n' $(oldest) $${release%%-*} | sort -VC || \
+		stop "Kernel $$release is too old: $(oldest) is the oldest supported"; \
+	for c in $(needs); do \
+		grep -q "^CONFIG_$$c=[ym]$$" $$conf/auto.conf || \
+			stop "Kernel $$release was built without CONFIG_$$c, which xfrm_vpe needs"; \
+	done
+
+modules_install: module
+	@$(kbuild) INSTALL_MOD_DIR=updates modules_install
+	@release=$$(cat $(KDIR)/include/config/kernel.release); \
+	depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $$release && \
+	echo "Installed: $(INSTALL_MOD_PATH)/lib/modules/$$release/updates/xfrm_vpe.ko"
+
+ip:
+	@dir=$$(iproute2-patch/build | tail -n1) && [ -n "$$dir" ] && \
+	echo "The ip that knows VPE:  $$dir/ip" && \
+	echo "Its manual page:        man $$dir/ip-xfrm.8"
+
+demo:
+	@demo/run
+
+check:
+	@selftests/check $(if $(T),-t '$(T)') $(if $(K),-k '$(K)')
+
+check-long:
+	@selftests/check --long $(if $(T),-t '$(T)')
+
+clean:
+	@find . \( -path ./.git -o -path ./build \) -prune -o \
+		\( $(patsubst %,-name '%' -o,$(objects)) -false \) -exec rm -rf {} +
+	@rm -rf build
+	@echo "Cleaned. Downloads, kernels and ip are kept in $${XDG_CACHE_HOME:-~/.cache}/xfrm_vpe."
+
+help:
+	@echo 'See and test it (nothing is loaded into this machine'"'"'s own kernel):'
+	@echo '  make demo              VXLAN between two hosts as ESP, then as VPE, in an'
+	@echo '                         emulated machine: 1 minute, the first time 6'
+	@echo '  make check             all tests on all kernels: 15 minutes, the first'
+	@echo '                         time 70'
+	@echo '  make check T=NAME      one test, for instance families, unit, style, demo'
+	@echo '  make check K=KERNEL    one kernel: 6.1, 6.12, 7.3 or debug; goes with T='
+	@echo '  make check-long        what takes longer; begun again, it goes on'
+	@echo '  make check-long T=PART'
+	@echo
+	@echo 'Use it:'
+	@echo '  make                   xfrm_vpe.ko for the running kernel'
+	@echo '  make KDIR=DIR          for the kernel whose headers are in DIR'
+	@echo '  make modules_install   installs it, so that "modprobe xfrm_vpe" works;'
+	@echo '                         below INSTALL_MOD_PATH, where that is given'
+	@echo '  make ip                builds the ip that knows VPE, and says where it is'
+	@echo '  make clean             removes what was built here'
+	@echo
+	@echo 'README says more.'
+
+.PHONY: all module check-kdir modules_install ip demo check check-long clean help

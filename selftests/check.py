@@ -1,0 +1,545 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""The engine of "make check": see usage() and Documentation/testing.rst.
+
+What is to be run is planned first: "jobs" on this machine (style, unit tests,
+demo) and machines to boot, each with its tests. Two jobs run at a time, one if
+it boots eight CPUs. Each result is printed when it is there; a planned test
+without a result has failed.
+"""
+import argparse
+import fcntl
+import fnmatch
+import glob
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(HERE)
+KERNELS = ["6.12", "6.1", "7.3", "debug"]
+SLOTS = 2
+MACHINE_SECONDS = 3600		# for all tests of one boot; several times what they take
+QUIET_SECONDS = 60		# after so much silence a job's state is told
+TAIL = 30			# lines of the log that are shown of a failure
+
+RESULT = re.compile(r"^( *)(not )?ok\b *(\d+)? *-? *([^#]*?)\s*(?:# *(.*))?$")
+PLAN = re.compile(r"^( *)1\.\.(\d+)(?: *# *(.*))?")
+
+colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def paint(word, text):
+    codes = {"ok": "32", "FAIL": "1;31", "skip": "33", "bold": "1"}
+    return f"\033[{codes[word]}m{text}\033[m" if colour else text
+
+
+class Report:
+    """What is printed, and the counts."""
+
+    def __init__(self, allowed):
+        self.lock = threading.Lock()
+        self.allowed = allowed
+        self.passed = self.skipped = 0
+        self.failures = []
+
+    def say(self, where, text):
+        """One line, or several of at most 80 columns."""
+        lines = textwrap.wrap(text, 72, break_long_words=False) or [""]
+        with self.lock:
+            for n, line in enumerate(lines):
+                print(f"{where if n == 0 else '':<7} {line}", flush=True)
+
+    def result(self, where, name, verdict, seconds, why="", log=()):
+        """Counts and prints; verdict is ok, skip or FAIL."""
+        if verdict == "skip" and (where, name) not in self.allowed and \
+           ("*", name) not in self.allowed:
+            verdict, why = "FAIL", f"skipped, and not in allowed-skips: {why}"
+        text = f"{name}" + (f" ({why})" if why else "")
+        lines = textwrap.wrap(text, 58, break_long_words=False)
+        with self.lock:
+            print(f"{where:<7} {paint(verdict, f'{verdict:<4}')} {seconds:>4.0f} s  "
+                  f"{lines[0]}", flush=True)
+            for line in lines[1:]:
+                print(f"{'':21}{line}", flush=True)
+            if verdict == "ok":
+                self.passed += 1
+            elif verdict == "skip":
+                self.skipped += 1
+            else:
+                self.failures.append((where, name))
+                for line in log[-TAIL:]:
+                    print(f"        | {line}", flush=True)
+
+
+class Tap:
+    """Results from a stream of (K)TAP lines, in which files hold cases."""
+
+    def __init__(self, report, where, planned):
+        self.report, self.where = report, where
+        self.planned = list(planned)	# files without a result yet
+        self.began = time.time()
+        self.diagnostics = []
+        self.new_file()
+
+    def new_file(self):
+        self.cases = self.cases_failed = 0
+        self.cases_planned = None
+        self.cases_skip = ""
+
+    def seconds(self):
+        now = time.time()
+        took, self.began = now - self.began, now
+        return took
+
+    def line(self, line):
+        plan, result = PLAN.match(line), RESULT.match(line)
+        if plan and plan[1]:
+            self.cases_planned = int(plan[2])
+            self.cases_skip = re.sub(r"^SKIP\S* *", "", plan[3] or "", flags=re.I)
+        elif result and result[1]:
+            if len(result[1]) == 2 or not self.flat():
+                self.case(result)
+        elif result:
+            self.file(result)
+        elif not plan and not line.startswith(("KTAP", "TAP", "# Totals")):
+            self.diagnostics.append(line.strip())
+
+    def flat(self):
+        return len(self.planned) == 0
+
+    def verdict(self, result):
+        directive = (result[5] or "").strip()
+        if result[2]:
+            return "FAIL", directive
+        if re.match("skip", directive, re.I):
+            return "skip", directive[4:].strip(" :")
+        return "ok", ""
+
+    def current(self):
+        return self.planned[0] if self.planned else "?"
+
+    def case(self, result):
+        verdict, why = self.verdict(result)
+        self.cases += 1
+        self.cases_failed += verdict == "FAIL"
+        self.report.result(self.where, f"{self.current()}: {result[4]}", verdict,
+                           self.seconds(), why, self.take_diagnostics())
+
+    def take_diagnostics(self):
+        lines, self.diagnostics = self.diagnostics, []
+        return lines
+
+    def file(self, result):
+        """The end of a file: what its cases have not told yet."""
+        name = result[4].removesuffix(".sh")
+        verdict, why = self.verdict(result)
+        if name in self.planned:
+            self.planned.remove(name)
+        missing = max(0, (self.cases_planned or 0) - self.cases)
+        for n in range(missing):
+            self.report.result(self.where, f"{name}: case {self.cases + n + 1}", "FAIL",
+                               0, f"planned, but did not run; {name}: {why}",
+                               self.take_diagnostics())
+        if verdict == "FAIL" and not self.cases_failed and not missing:
+            self.report.result(self.where, name, "FAIL", self.seconds(), why,
+                               self.take_diagnostics())
+        elif not self.cases and not missing:
+            self.report.result(self.where, name, verdict, self.seconds(),
+                               why or self.cases_skip, self.take_diagnostics())
+        self.new_file()
+        self.take_diagnostics()
+
+    def end(self, why, log):
+        """No more lines will come."""
+        for name in self.planned:
+            self.report.result(self.where, name, "FAIL", 0, f"no result: {why}", log)
+            log = ()
+        self.planned = []
+
+
+class Job:
+    """A command, its log and how many of the SLOTS it takes."""
+
+    def __init__(self, name, where, command, slots=1, after=None):
+        self.name, self.where, self.command = name, where, command
+        self.slots, self.after = slots, after
+        self.log = os.path.join(TOP, "build/check", name + ".log")
+        self.process = self.thread = None
+        self.started = self.last = self.took = 0
+        self.state = ""
+
+    def done(self):
+        return self.thread is not None and not self.thread.is_alive()
+
+    def start(self, report, env):
+        self.report, self.started, self.last = report, time.time(), time.time()
+        self.process = subprocess.Popen(
+            self.command, cwd=TOP, env=env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        tail = []
+        with open(self.log, "w", encoding="utf-8") as log:
+            for raw in self.process.stdout:
+                line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                print(line, file=log, flush=True)
+                tail = (tail + [line])[-TAIL:]
+                if not stopping.is_set():
+                    self.line(line)
+        status = self.process.wait()
+        self.took = time.time() - self.started
+        if not stopping.is_set():
+            self.end(status, tail)
+
+    def line(self, line):
+        if line.startswith("vm: "):
+            self.state, self.last = line[4:], time.time()
+            self.report.say(self.where, line[4:])
+
+    def end(self, status, tail):
+        verdict = "ok" if status == 0 else "FAIL"
+        self.report.result(self.where, self.name, verdict, self.took,
+                           "" if status == 0 else f"exit status {status}, log: {self.rel()}",
+                           tail)
+
+    def rel(self):
+        return os.path.relpath(self.log, TOP)
+
+    def tell_if_quiet(self, report):
+        now = time.time()
+        if now - self.last >= QUIET_SECONDS:
+            self.last = now
+            report.say(self.where, f"... {self.name}, {(now - self.started) / 60:.0f} min"
+                       + (f": {self.state}" if self.state else ""))
+
+
+class Preparation(Job):
+    """Something costly to be built early; what needs it tells if it failed."""
+
+    def end(self, status, tail):
+        if status:
+            self.report.say(self.where, f"{self.name}: exit status {status}, log: {self.rel()}")
+
+
+class Tests(Job):
+    """A command on this machine that prints TAP, or only has an exit status."""
+
+    def start(self, report, env):
+        self.tap, self.seen = Tap(report, self.where, []), 0
+        super().start(report, env)
+
+    def line(self, line):
+        super().line(line)
+        result = RESULT.match(line)
+        if not result or result[1]:
+            self.tap.diagnostics.append(line)
+            return
+        self.seen, self.last = self.seen + 1, time.time()
+        verdict, why = self.tap.verdict(result)
+        self.bad = verdict == "FAIL" or getattr(self, "bad", False)
+        self.report.result(self.where, f"{self.name}: {result[4]}", verdict,
+                           self.tap.seconds(), why, self.tap.take_diagnostics())
+
+    def planned(self):
+        plans = [PLAN.match(line) for line in open(self.log, encoding="utf-8")]
+        return sum(int(p[2]) for p in plans if p and not p[1])
+
+    def end(self, status, tail):
+        if not self.seen:
+            super().end(status, tail)
+        elif status and not getattr(self, "bad", False):
+            self.report.result(self.where, self.name, "FAIL", self.took,
+                               f"exit status {status}, log: {self.rel()}", tail)
+        for n in range(self.seen, self.planned()):
+            self.report.result(self.where, f"{self.name}: test {n + 1}", "FAIL", 0,
+                               "planned, but did not run")
+
+
+class Machine(Job):
+    """One boot, in which selftests/run runs many tests."""
+
+    def __init__(self, kernel, cpus, tests, after=None):
+        command = [f"{HERE}/vm/run", "-k", kernel, "-c", str(cpus),
+                   "-t", str(MACHINE_SECONDS), "--", f"{HERE}/run"] + tests
+        super().__init__(f"{kernel}-{cpus}cpus", kernel, command,
+                         SLOTS if cpus > 2 else 1, after)
+        self.cpus, self.tests = cpus, tests
+
+    def start(self, report, env):
+        report.say(self.where, f"machine with {self.cpus} CPUs: {' '.join(self.tests)}")
+        self.tap, self.ready = Tap(report, self.where, self.tests), False
+        super().start(report, env)
+
+    def line(self, line):
+        super().line(line)
+        if line.startswith("KTAP") and not self.ready:
+            self.ready = True
+            self.tap.seconds()
+        if self.ready:
+            self.tap.line(line)
+            if RESULT.match(line):
+                self.state, self.last = "", time.time()
+
+    def end(self, status, tail):
+        why = {99: "the kernel complained", 124: f"over {MACHINE_SECONDS} s",
+               125: "the machine could not be built or booted"}
+        bad = status in why or status < 0 or not self.ready
+        words = why.get(status, f"exit status {status}")
+        self.tap.end(words, tail)
+        self.report.result(self.where, f"machine with {self.cpus} CPUs, kernel log",
+                           "FAIL" if bad else "ok", self.took,
+                           f"{words}, log: {self.rel()}" if bad else "",
+                           self.complaint())
+
+    def complaint(self):
+        """What the runner says of a kernel that complained, from its beginning."""
+        lines = open(self.log, encoding="utf-8").read().splitlines()
+        for n, line in enumerate(lines):
+            if line.startswith("vm: kernel ") and \
+               re.search("complained|leaked|tainted", line):
+                return lines[n:n + TAIL]
+        return lines[-TAIL:]
+
+
+stopping = threading.Event()
+
+
+def listed(kernel):
+    """The tests that selftests/run would run on this kernel."""
+    env = dict(os.environ, VPE_KERNEL=kernel)
+    env.pop("KSFT_MACHINE_SLOW", None)
+    out = subprocess.run([f"{HERE}/run", "-l"], env=env, check=True,
+                         capture_output=True, text=True).stdout
+    return [name.removesuffix(".sh") for name in out.split()]
+
+
+def table(name, separator):
+    """Lines of a list file, split."""
+    with open(os.path.join(HERE, name), encoding="utf-8") as f:
+        lines = [line.strip() for line in f]
+    return [[word.strip() for word in line.split(separator)]
+            for line in lines if line and not line.startswith("#")]
+
+
+def plan_machines():
+    """{(kernel, cpus): [test...]} of all that make check runs in machines."""
+    plan = {}
+    special = {words[0]: (words[1].split(","), int(words[2]))
+               for words in table("machines", None)}
+    for kernel in KERNELS:
+        plan[kernel, 2] = [t for t in listed(kernel) if t not in special]
+    for test, (kernels, cpus) in special.items():
+        for kernel in kernels:
+            plan.setdefault((kernel, cpus), []).append(test)
+    return plan
+
+
+HOST_JOBS = ["style", "unit", "demo"]
+
+
+def make_jobs(options):
+    """The jobs that the options ask for, in the order of their start."""
+    test = (options.test or "").removesuffix(".sh")
+    plan = plan_machines()
+    names = sorted({t for tests in plan.values() for t in tests})
+    if test and test not in names + HOST_JOBS:
+        sys.exit(f"check: no test '{test}'. There are:\n" +
+                 textwrap.fill(" ".join(HOST_JOBS + names), 78,
+                               initial_indent="  ", subsequent_indent="  "))
+    kernels = [options.kernel] if options.kernel else KERNELS
+    plan = {(kernel, cpus): [t for t in tests if test in ("", t)]
+            for (kernel, cpus), tests in plan.items() if kernel in kernels}
+    plan = {key: tests for key, tests in plan.items() if tests}
+    if test and test not in HOST_JOBS and not plan:
+        sys.exit(f"check: '{test}' does not run on kernel {options.kernel}")
+    jobs = [] if options.kernel and test not in HOST_JOBS else host_jobs(test)
+    return arrange(jobs, plan if test not in HOST_JOBS else {})
+
+
+def host_jobs(test):
+    jobs = [Tests("style", "style", [f"{HERE}/style"]),
+            Tests("unit", "unit", ["make", "-s", "--no-print-directory", "-C",
+                                   f"{HERE}/unit", "check"]),
+            Job("demo", "demo", [f"{TOP}/demo/run"])]
+    return [job for job in jobs if test in ("", job.name)]
+
+
+def arrange(jobs, plan):
+    """The debug kernel's build first, beside all that does not need it; machines
+    with many CPUs, which run alone, at the end."""
+    build = None
+    if any(kernel == "debug" for kernel, _ in plan):
+        build = Preparation("debug-kernel", "debug", [f"{HERE}/vm/kernel", "debug"])
+    machines = [Machine(kernel, cpus, plan[kernel, cpus], build if kernel == "debug" else None)
+                for kernel, cpus in sorted(plan, key=lambda key: key[1])]
+    return ([build] if build else []) + jobs + machines
+
+
+def run_jobs(jobs, report, env):
+    """All jobs, as many at a time as there are SLOTS, in order where possible."""
+    waiting, running = list(jobs), []
+    while waiting or running:
+        for job in [j for j in running if j.done()]:
+            running.remove(job)
+        free = SLOTS - sum(job.slots for job in running)
+        for job in list(waiting):
+            if job.slots <= free and (job.after is None or job.after.done()):
+                waiting.remove(job)
+                running.append(job)
+                job.start(report, env)
+                free -= job.slots
+        for job in running:
+            job.tell_if_quiet(report)
+        if stopping.wait(0.1):
+            break
+    for job in running:
+        stop(job)
+
+
+def stop(job):
+    """End a job with all that it started; machines first clean up themselves."""
+    for sig, seconds in (signal.SIGTERM, 10), (signal.SIGKILL, 5):
+        try:
+            os.killpg(job.process.pid, sig)
+        except ProcessLookupError:
+            pass
+        job.thread.join(seconds)
+        if job.done():
+            return
+
+
+def tree_hash():
+    """Changes with every source of module, tests and patches."""
+    files = [f for pattern in ("Kbuild", "vpe/**", "xfrm_vpe/**", "selftests/**",
+                               "iproute2-patch/**")
+             for f in glob.glob(os.path.join(TOP, pattern), recursive=True)]
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        if os.path.isfile(name) and not fnmatch.fnmatch(name, "*.[ok]*"):
+            with open(name, "rb") as f:
+                digest.update(name.encode() + b"\0" + f.read())
+    return digest.hexdigest()[:16]
+
+
+class Long(Machine):
+    """A part of check-long: done once for each state of the tree."""
+
+    def __init__(self, name, kernel, cpus, tests, setting=None):
+        super().__init__(kernel, cpus, tests)
+        self.name = name
+        self.command[self.command.index("--") + 1:] = (
+            ["env"] + (setting or []) + [f"{HERE}/run", "-t", str(MACHINE_SECONDS)] + tests)
+        self.log = os.path.join(TOP, "build/check", f"long-{name}.log")
+        self.stamp = os.path.join(TOP, "build/check", f"long-{name}-{tree_hash()}.done")
+
+    def end(self, status, tail):
+        before = len(self.report.failures)
+        super().end(status, tail)
+        if len(self.report.failures) == before:
+            open(self.stamp, "w", encoding="utf-8").close()
+
+
+def make_long_jobs(part, report):
+    """Every test on debug, also those too slow for make check, and everything
+    that repeats, more often."""
+    every = [t for t in listed("6.12")]
+    special = {words[0]: int(words[2]) for words in table("machines", None)}
+    jobs = [Long(f"reload-{kernel}", kernel, 2, ["reload"], ["RELOADS=50"])
+            for kernel in KERNELS if os.path.exists(f"{HERE}/reload.sh")]
+    jobs += [Long(f"debug-{test}", "debug", special.get(test, 2), [test])
+             for test in every + [t for t in special if t not in every]]
+    if part:
+        chosen = [job for job in jobs if fnmatch.fnmatch(job.name, part + "*")]
+        if not chosen:
+            sys.exit(f"check: no part '{part}'. There are:\n" +
+                     textwrap.fill(" ".join(job.name for job in jobs), 78,
+                                   break_on_hyphens=False,
+                                   initial_indent="  ", subsequent_indent="  "))
+        return chosen
+    for job in [job for job in jobs if os.path.exists(job.stamp)]:
+        report.say("long", f"{job.name}: passed before with this tree")
+        report.passed += 1
+        jobs.remove(job)
+    return jobs
+
+
+def read_allowed():
+    return {(words[0], words[1]) for words in table("allowed-skips", "|")}
+
+
+def summary(report, jobs, began):
+    print()
+    for job in jobs:
+        print(f"{job.name:<24} {job.took:6.0f} s")
+    if report.failures:
+        print("\nFailed:")
+        for where, name in report.failures:
+            print(f"  {where:<7} {name}")
+    print(f"\n{(time.time() - began) / 60:.1f} minutes; logs in build/check/")
+    failed = len(report.failures)
+    print(f"{report.passed} passed, {failed} failed, {report.skipped} skipped", flush=True)
+    return 1 if failed or not report.passed else 0
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(
+        prog="check", description="Runs all tests of this tree, or those asked for.")
+    parser.add_argument("-t", "--test", help="one test: its name, or style, unit, demo")
+    parser.add_argument("-k", "--kernel", help="on one kernel: " + ", ".join(KERNELS))
+    parser.add_argument("-l", "--long", action="store_true",
+                        help="the long tests instead; -t names a part")
+    parser.add_argument("-n", "--plan", action="store_true",
+                        help="only tell what would run")
+    options = parser.parse_args()
+    if options.kernel and options.kernel not in KERNELS:
+        sys.exit(f"check: no kernel '{options.kernel}'. There are: {' '.join(KERNELS)}")
+    return options
+
+
+def only_one(directory):
+    """A second check in the same tree would overwrite the first one's logs."""
+    os.makedirs(directory, exist_ok=True)
+    lock = open(os.path.join(directory, ".lock"), "w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("check: another check runs in this tree")
+    return lock
+
+
+def main():
+    options, began = parse_options(), time.time()
+    report = Report(read_allowed())
+    jobs = make_long_jobs(options.test, report) if options.long else make_jobs(options)
+    if options.plan:
+        for job in jobs:
+            report.say(job.where, f"{job.name}: {' '.join(getattr(job, 'tests', []))}")
+        return 0
+    lock = only_one(os.path.join(TOP, "build/check"))
+    for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sig, lambda *_: stopping.set())
+    scratch = tempfile.mkdtemp(prefix="vpe-check.")
+    try:
+        run_jobs(jobs, report, dict(os.environ, TMPDIR=scratch))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        lock.close()
+    if stopping.is_set():
+        print("\ncheck: interrupted; all machines are stopped", flush=True)
+        return 130
+    return summary(report, jobs, began)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
