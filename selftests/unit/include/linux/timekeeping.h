@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Clocks that a test sets, see ../shim.h */
+#ifndef _SHIM_LINUX_TIMEKEEPING_H
+#define _SHIM_LINUX_TIMEKEEPING_H
+
+#include <linux/types.h>
+
+#define NSEC_PER_SEC	1000000000L
+
+u64 ktime_get_real_ns(void);
+u64 ktime_get_boottime_ns(void);
+
+#endif /* _SHIM_LINUX_TIMEKEEPING_H */

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <string.h>
+#include <linux/limits.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/timekeeping.h>
+
+#include "../../vpe/context.h"
+#include "shim.h"
+#include "test.h"
+
+#define KEY_A	"0123456789abcdef"
+#define KEY_B	"0123456789abcdeF"
+#define NOW	1800000000000000000ULL	/* 2027 */
+#define HOUR	(3600ULL * NSEC_PER_SEC)
+
+static struct vpe_scope here, there;
+
+static struct vpe_context *get(struct vpe_scope *scope, const char *key)
+{
+	struct vpe_context *ctx = vpe_context_get(scope, key, 16);
+
+	if (ctx)
+		ctx->window_size = 64;
+	return ctx;
+}
+
+static void load(void)
+{
+	here.windows_max = VPE_NET_WINDOWS_MAX;
+	there.windows_max = VPE_NET_WINDOWS_MAX;
+	shim_real_ns = NOW;
+	shim_boot_ns = HOUR;
+	vpe_contexts_init();
+}
+
+static void unload(void)
+{
+	vpe_contexts_exit();
+	expect_eq(atomic_read(&here.windows), 0);
+	expect_eq(atomic_read(&here.contexts), 0);
+	expect_eq(atomic_read(&there.contexts), 0);
+}
+
+static u64 reserve(struct vpe_context *ctx, unsigned int cpu, unsigned int n)
+{
+	struct vpe_seq seq = { };
+
+	shim_cpu = cpu;
+	expect_eq(vpe_context_reserve(ctx, n, &seq), 0);
+	expect_eq(seq.window, cpu);
+	expect_eq(shim_preempt_off, 0);
+	return seq.seq;
+}
+
+static int reserve_error(struct vpe_context *ctx, unsigned int n)
+{
+	struct vpe_seq seq = { };
+
+	return vpe_context_reserve(ctx, n, &seq);
+}
+
+/* Each source of the first number is the largest once. */
+static void first_number(void)
+{
+	static const struct {
+		const char	*winner;
+		s64		step;	/* since load; if back, the real clock's alone */
+		u64		used;	/* last number of an earlier context */
+		u64		last;	/* that the user names */
+		u64		first;
+	} cases[] = {
+		{ "real time", 5, 0, 0, NOW + 5 },
+		{ "real time, others behind", 5, NOW, NOW + 1, NOW + 5 },
+		{ "boot time and offset", -(s64)HOUR, 0, 0, NOW },
+		{ "boot time and offset, others behind", -(s64)HOUR, NOW - 9, NOW - 8, NOW },
+		{ "used", 5, NOW + HOUR, 0, NOW + HOUR + 1 },
+		{ "used, user behind", -(s64)HOUR, NOW + 8, NOW + 7, NOW + 9 },
+		{ "used: one more than the clock", 0, NOW, 0, NOW + 1 },
+		{ "the user's", 5, 0, NOW + HOUR, NOW + HOUR + 1 },
+		{ "the user's, used behind", 5, NOW + HOUR, NOW + HOUR + 1, NOW + HOUR + 2 },
+		{ "the user's: one more than the clock", 0, 0, NOW, NOW + 1 },
+		{ "the user's: one less", 0, 0, NOW - 1, NOW },
+	};
+	struct vpe_context *ctx;
+	unsigned int i;
+
+	/* each in a process of its own would be clean; "used" only ever grows */
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		u64 shift = i * 100 * HOUR;
+		u64 used = cases[i].used ? cases[i].used + shift : 0;
+
+		here.windows_max = VPE_NET_WINDOWS_MAX;
+		shim_real_ns = NOW + shift;
+		shim_boot_ns = HOUR + shift;
+		vpe_contexts_init();
+		if (used) {
+			shim_real_ns = 0;
+			shim_boot_ns = 0;
+			ctx = get(&here, KEY_B);
+			expect_eq(vpe_context_start(ctx, used - 1), 0);
+			expect_eq(reserve(ctx, 3, 1), used);
+			vpe_context_put(ctx);
+			shim_real_ns = NOW + shift;
+			shim_boot_ns = HOUR + shift;
+		}
+		shim_real_ns += (u64)cases[i].step;
+		if (cases[i].step > 0)
+			shim_boot_ns += (u64)cases[i].step;
+		ctx = get(&here, KEY_A);
+		expect(!vpe_context_started(ctx));
+		expect_eq(vpe_context_start(ctx, cases[i].last ? cases[i].last + shift : 0), 0);
+		expect(vpe_context_started(ctx));
+		expect(ctx->first == cases[i].first + shift, "%s: %lld off", cases[i].winner,
+		       (s64)(ctx->first - cases[i].first - shift));
+		expect_eq(reserve(ctx, 0, 1), ctx->first);
+		vpe_context_put(ctx);
+		unload();
+	}
+}
+
+/* The largest offset counts, whenever it was seen. */
+static void clock_samples(void)
+{
+	struct vpe_context *ctx;
+
+	load();
+	shim_real_ns = NOW + 10 * HOUR;
+	vpe_clock_sample();
+	shim_real_ns = NOW - HOUR;
+	shim_boot_ns += 7;
+	vpe_clock_sample();
+	ctx = get(&here, KEY_A);
+	expect_eq(vpe_context_start(ctx, 0), 0);
+	expect_eq(ctx->first, NOW + 10 * HOUR + 7);
+	vpe_context_put(ctx);
+	unload();
+}
+
+static void clock_set(void)
+{
+	static const u64 new_year_2024 = 1704067200ULL * NSEC_PER_SEC;
+
+	shim_real_ns = 0;
+	expect(!vpe_clock_is_set());
+	shim_real_ns = new_year_2024 - 1;
+	expect(!vpe_clock_is_set());
+	shim_real_ns = new_year_2024;
+	expect(vpe_clock_is_set());
+}
+
+/* Deleted and added again, however the clock goes, a key meets fresh numbers. */
+static void delete_and_add(void)
+{
+	static const s64 steps[] = { 1, 0, -(s64)HOUR, -24 * (s64)HOUR, 1, (s64)HOUR, -1 };
+	u64 highest = 0, seq;
+	struct vpe_context *ctx;
+	unsigned int i, n;
+
+	load();
+	for (i = 0; i < 3 * ARRAY_SIZE(steps); i++) {
+		shim_real_ns += (u64)steps[i % ARRAY_SIZE(steps)];
+		ctx = get(i % 2 ? &here : &there, KEY_A);
+		expect_eq(vpe_context_start(ctx, 0), 0);
+		for (n = 0; n < 100; n++) {
+			seq = reserve(ctx, n % SHIM_CPUS, 1 + n);
+			if (n < SHIM_CPUS)
+				expect(seq > highest, "life %u: %llu is not above %llu",
+				       i, seq, highest);
+		}
+		for (n = 0; n < SHIM_CPUS; n++)
+			if (vpe_context_last(ctx, n) > highest)
+				highest = vpe_context_last(ctx, n);
+		vpe_context_put(ctx);
+	}
+	unload();
+}
+
+/* Going backwards alone: the numbers used, not the clock, are what counts. */
+static void used_counts(void)
+{
+	struct vpe_context *ctx;
+	u64 last;
+
+	load();
+	ctx = get(&here, KEY_A);
+	vpe_context_start(ctx, 0);
+	reserve(ctx, 1, 1);
+	last = reserve(ctx, 2, 1000000) + 999999;
+	vpe_context_put(ctx);
+	ctx = get(&here, KEY_B);
+	expect_eq(vpe_context_start(ctx, 0), 0);
+	expect_eq(ctx->first, last + 1);
+	vpe_context_put(ctx);
+	unload();
+}
+
+/* One that only received leaves nothing behind. */
+static void receiver_uses_none(void)
+{
+	struct vpe_context *ctx;
+
+	load();
+	ctx = get(&here, KEY_A);
+	vpe_context_put(ctx);
+	ctx = get(&here, KEY_A);
+	vpe_context_start(ctx, 0);
+	expect_eq(ctx->first, NOW);
+	vpe_context_put(ctx);
+	unload();
+}
+
+static void two_scopes(void)
+{
+	struct vpe_context *a, *b, *c;
+
+	load();
+	a = get(&here, KEY_A);
+	b = get(&there, KEY_A);
+	c = get(&there, KEY_B);
+	expect(a != b && b != c);
+	expect(a->id != b->id && b->id != c->id);
+	expect_eq(vpe_context_start(a, 0), 0);
+	expect_eq(vpe_context_start(b, 0), -EBUSY);
+	expect(!vpe_context_started(b));
+	expect_eq(vpe_context_start(c, 0), 0);
+	expect_eq(vpe_context_start(a, 0), 0);	/* again: nothing changes */
+	expect_eq(a->first, NOW);
+	reserve(a, 0, 5);
+
+	vpe_context_put(a);
+	expect_eq(vpe_context_start(b, 0), 0);
+	expect_eq(b->first, NOW + 5);
+	vpe_context_put(b);
+	vpe_context_put(c);
+	unload();
+}
+
+static void same_key(void)
+{
+	struct vpe_context *a, *b;
+
+	load();
+	a = get(&here, KEY_A);
+	b = get(&here, KEY_A);
+	expect(a == b);
+	expect_eq(atomic_read(&here.contexts), 1);
+	vpe_context_start(a, 0);
+	expect_eq(reserve(a, 0, 3), NOW);
+	expect(vpe_context_started(b));
+	vpe_context_put(a);
+	expect_eq(reserve(b, 0, 1), NOW + 3);
+	vpe_context_put(b);
+	unload();
+}
+
+/* Keys differ in any bit, and in length. */
+static void key_bytes(void)
+{
+	struct vpe_context *ctx[1 + 32 * 8 + 2];
+	unsigned int n = 0, bit, i, j;
+	u8 key[32] = { };
+
+	load();
+	ctx[n++] = vpe_context_get(&here, key, 32);
+	ctx[n++] = vpe_context_get(&here, key, 24);
+	ctx[n++] = vpe_context_get(&here, key, 16);
+	for (bit = 0; bit < 32 * 8; bit++) {
+		key[bit / 8] ^= 1 << bit % 8;
+		ctx[n++] = vpe_context_get(&here, key, 32);
+		key[bit / 8] ^= 1 << bit % 8;
+	}
+	for (i = 0; i < n; i++)
+		for (j = 0; j < i; j++)
+			expect(ctx[i] != ctx[j], "%u and %u", i, j);
+	expect_eq(atomic_read(&here.contexts), n);
+	while (n)
+		vpe_context_put(ctx[--n]);
+	unload();
+}
+
+static void lanes(void)
+{
+	struct vpe_context *ctx;
+	unsigned int cpu;
+
+	load();
+	ctx = get(&here, KEY_A);
+	for (cpu = 0; cpu < SHIM_CPUS; cpu++)
+		expect_eq(vpe_context_last(ctx, cpu), 0);
+	vpe_context_start(ctx, 0);
+	for (cpu = 0; cpu < SHIM_CPUS; cpu++) {
+		expect_eq(reserve(ctx, cpu, 1), NOW);
+		expect_eq(vpe_context_last(ctx, cpu), NOW);
+		expect_eq(reserve(ctx, cpu, 10 + cpu), NOW + 1);
+		expect_eq(vpe_context_last(ctx, cpu), NOW + 10 + cpu);
+		expect_eq(reserve(ctx, cpu, 1), NOW + 11 + cpu);
+	}
+	for (cpu = 0; cpu < SHIM_CPUS; cpu++)
+		expect_eq(vpe_context_last(ctx, cpu), NOW + 11 + cpu);
+	vpe_context_put(ctx);
+	unload();
+}
+
+/* The last numbers go out; afterwards nothing does, ever. */
+static void exhaustion(void)
+{
+	static const struct {
+		u64		last;
+		unsigned int	n[3];	/* reservations that fit */
+		unsigned int	more;	/* one that does not */
+	} cases[] = {
+		{ U64_MAX - 2, { 1, 1 }, 1 },
+		{ U64_MAX - 2, { 2 }, 1 },
+		{ U64_MAX - 2, { 1 }, 2 },
+		{ U64_MAX - 2, { 0 }, 3 },
+		{ U64_MAX - 1, { 1 }, 1 },
+		{ U64_MAX - 1, { 0 }, 2 },
+		{ U64_MAX - 1, { 0 }, ~0u },
+		{ U64_MAX - 64, { 60, 3, 1 }, 1 },
+	};
+	struct vpe_context *ctx;
+	unsigned int i, j, n;
+	u64 seq, sent;
+
+	load();
+	ctx = get(&here, KEY_A);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		/* "used" is U64_MAX after the first: start by hand */
+		ctx->first = cases[i].last + 1;
+		per_cpu_ptr(ctx->lanes, 0)->sent = 0;
+		shim_cpu = 0;
+		seq = ctx->first;
+		for (j = 0; j < 3 && cases[i].n[j]; j++) {
+			expect_eq(reserve(ctx, 0, cases[i].n[j]), seq);
+			seq += cases[i].n[j];
+		}
+		expect_eq(reserve_error(ctx, cases[i].more), -EOVERFLOW);
+		sent = per_cpu_ptr(ctx->lanes, 0)->sent;
+		for (n = 0; n < 100000; n++) {
+			expect_eq(reserve_error(ctx, 1), -EOVERFLOW);
+			expect_eq(reserve_error(ctx, ~0u), -EOVERFLOW);
+		}
+		/* it stands, so that more calls than anybody can wait for do the same */
+		expect_eq(per_cpu_ptr(ctx->lanes, 0)->sent, sent);
+		expect_eq(vpe_context_last(ctx, 0), U64_MAX);
+		/* another CPU's numbers are its own */
+		expect_eq(vpe_context_last(ctx, 1), 0);
+	}
+	vpe_context_put(ctx);
+	unload();
+}
+
+static void no_number_left(void)
+{
+	struct vpe_context *a, *b;
+
+	load();
+	a = get(&here, KEY_A);
+	expect_eq(vpe_context_start(a, U64_MAX), -EOVERFLOW);
+	expect(!vpe_context_started(a));
+	expect(!a->claimed);
+	expect_eq(vpe_context_start(a, U64_MAX - 1), 0);
+	expect_eq(a->first, U64_MAX);
+	expect_eq(reserve(a, 0, 1), U64_MAX);
+	expect_eq(reserve_error(a, 1), -EOVERFLOW);
+	vpe_context_put(a);
+	b = get(&here, KEY_A);
+	expect_eq(vpe_context_start(b, 0), -EOVERFLOW);
+	expect(!vpe_context_started(b));
+	vpe_context_put(b);
+	unload();
+}
+
+static enum vpe_verdict commit(struct vpe_context *ctx, u32 id, u64 seq,
+			       struct vpe_window **wp)
+{
+	*wp = NULL;
+	return vpe_context_commit(ctx, id, seq, wp);
+}
+
+static void windows(void)
+{
+	static const u32 ids[] = { 0, 1, 0xffff, 0x10000, 0x12345678, 0xffffffff };
+	struct vpe_context *ctx;
+	struct vpe_window *w;
+	unsigned int i;
+
+	load();
+	ctx = get(&here, KEY_A);
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		expect(!vpe_context_window(ctx, ids[i]));
+		expect_eq(commit(ctx, ids[i], 1000 + i, &w), VPE_FRESH);
+		expect(w && w == vpe_context_window(ctx, ids[i]));
+		expect_eq(w->top, 1000 + i);
+		expect_eq(w->size, 64);
+		expect_eq(commit(ctx, ids[i], 1000 + i, &w), VPE_REPLAY);
+		expect_eq(commit(ctx, ids[i], 1, &w), VPE_OLD);
+		expect(w == vpe_context_window(ctx, ids[i]));
+		expect_eq(atomic_read(&here.windows), i + 1);
+		expect_eq(ctx->nr_windows, i + 1);
+	}
+	vpe_context_put(ctx);
+	expect_eq(atomic_read(&here.windows), 0);
+	unload();
+}
+
+static void context_bound(void)
+{
+	struct vpe_context *ctx;
+	struct vpe_window *w;
+	u32 id;
+
+	load();
+	ctx = get(&here, KEY_A);
+	for (id = 0; id < VPE_CONTEXT_WINDOWS_MAX; id++)
+		if (commit(ctx, id * 3, 1, &w) != VPE_FRESH)
+			break;
+	expect_eq(id, 65536);
+	expect_eq(commit(ctx, 1, 1, &w), VPE_NO_ROOM);
+	expect(!w);
+	expect(!vpe_context_window(ctx, 1));
+	expect_eq(commit(ctx, 3, 2, &w), VPE_FRESH);
+	expect_eq(atomic_read(&here.windows), 65536);
+	vpe_context_put(ctx);
+	unload();
+}
+
+static void scope_bound(void)
+{
+	struct vpe_context *a, *b;
+	struct vpe_window *w;
+	u32 id;
+
+	load();
+	here.windows_max = 10;
+	a = get(&here, KEY_A);
+	b = get(&here, KEY_B);
+	for (id = 0; id < 10; id++)
+		expect_eq(commit(id % 2 ? a : b, id, 1, &w), VPE_FRESH);
+	expect_eq(commit(a, 10, 1, &w), VPE_NO_ROOM);
+	expect(!w);
+	expect_eq(commit(b, 11, 1, &w), VPE_NO_ROOM);
+	expect_eq(commit(b, 0, 2, &w), VPE_FRESH);
+	expect_eq(atomic_read(&here.windows), 10);
+
+	vpe_context_put(a);
+	expect_eq(atomic_read(&here.windows), 5);
+	expect_eq(commit(b, 11, 1, &w), VPE_FRESH);
+	here.windows_max = 0;
+	expect_eq(commit(b, 12, 1, &w), VPE_NO_ROOM);
+	expect_eq(commit(b, 11, 2, &w), VPE_FRESH);
+	vpe_context_put(b);
+	unload();
+}
+
+static void no_memory(void)
+{
+	struct vpe_context *ctx = NULL;
+	struct vpe_window *w;
+	unsigned int n;
+
+	load();
+	for (n = 1; !ctx; n++) {
+		expect_eq(atomic_read(&here.contexts), 0);
+		shim_fail_alloc = n;
+		ctx = get(&here, KEY_A);
+	}
+	shim_fail_alloc = 0;
+	expect(n > 2, "nothing was allocated");
+
+	for (n = 1; n < 10; n++) {
+		shim_fail_alloc = n;
+		if (commit(ctx, 5, 1, &w) == VPE_FRESH)
+			break;
+		expect(!w);
+		expect(!vpe_context_window(ctx, 5));
+		expect_eq(atomic_read(&here.windows), 0);
+		expect_eq(ctx->nr_windows, 0);
+	}
+	expect(n > 2 && n < 10);
+	shim_fail_alloc = 0;
+	expect_eq(commit(ctx, 5, 1, &w), VPE_REPLAY);
+	expect_eq(atomic_read(&here.windows), 1);
+	vpe_context_put(ctx);
+	unload();
+}
+
+static const struct test_case cases[] = {
+	{ "first_number", first_number },
+	{ "clock_samples", clock_samples },
+	{ "clock_set", clock_set },
+	{ "delete_and_add", delete_and_add },
+	{ "used_counts", used_counts },
+	{ "receiver_uses_none", receiver_uses_none },
+	{ "two_scopes", two_scopes },
+	{ "same_key", same_key },
+	{ "key_bytes", key_bytes },
+	{ "lanes", lanes },
+	{ "exhaustion", exhaustion },
+	{ "no_number_left", no_number_left },
+	{ "windows", windows },
+	{ "context_bound", context_bound },
+	{ "scope_bound", scope_bound },
+	{ "no_memory", no_memory },
+	{ }
+};
+
+const struct test_suite suite_context = { "vpe_context", cases };

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <string.h>
+
+#include "../../vpe/header.h"
+#include "cases.h"
+#include "test.h"
+
+static void offsets(void)
+{
+	expect_eq(offsetof(struct vpe_hdr, spi), 0);
+	expect_eq(offsetof(struct vpe_hdr, sender_id), 4);
+	expect_eq(offsetof(struct vpe_hdr, window_id), 6);
+	expect_eq(offsetof(struct vpe_hdr, seq), 8);
+	expect_eq(offsetof(struct vpe_hdr, icv), 16);
+	expect_eq(sizeof(struct vpe_hdr), 32);
+	expect_eq(VPE_HLEN, 32);
+	expect_eq(VPE_IV_LEN, 12);
+	expect_eq(VPE_ICV_LEN, 16);
+	expect_eq(__alignof__(struct vpe_hdr), 4);
+}
+
+/* At an address that IP headers give, which is no multiple of 8. */
+static void bytes(void)
+{
+	u32 room[2 + VPE_HLEN / 4];
+	struct vpe_hdr *hdr = (void *)&room[1];
+	const struct vpe_hdr_case *c;
+
+	for (c = vpe_hdr_cases; c < vpe_hdr_cases + ARRAY_SIZE(vpe_hdr_cases); c++) {
+		memset(room, 0x5a, sizeof(room));
+		vpe_hdr_write(hdr, cpu_to_be32(c->spi), c->window, c->seq);
+		expect(!memcmp(hdr, c->bytes, sizeof(c->bytes)), "spi %#x", c->spi);
+		expect(!memcmp(vpe_hdr_iv(hdr), c->bytes + 4, 12), "spi %#x", c->spi);
+		expect_eq(hdr->icv[0], 0x5a);
+		expect_eq(hdr->icv[15], 0x5a);
+		expect_eq(room[0], 0x5a5a5a5a);
+		expect_eq(room[9], 0x5a5a5a5a);
+	}
+}
+
+static void read_back(void)
+{
+	const struct vpe_hdr_case *c;
+	struct vpe_hdr hdr;
+
+	for (c = vpe_hdr_cases; c < vpe_hdr_cases + ARRAY_SIZE(vpe_hdr_cases); c++) {
+		memcpy(&hdr, c->bytes, sizeof(c->bytes));
+		expect_eq(be32_to_cpu(hdr.spi), c->spi);
+		expect_eq(vpe_hdr_window(&hdr), c->window);
+		expect_eq(le64_to_cpu(hdr.seq), c->seq);
+	}
+}
+
+static const struct test_case cases[] = {
+	{ "offsets", offsets },
+	{ "bytes", bytes },
+	{ "read_back", read_back },
+	{ }
+};
+
+const struct test_suite suite_header = { "vpe_header", cases };
