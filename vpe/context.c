@@ -18,6 +18,8 @@
  * softirqs disabled, nothing is taken inside. A context's xarray lock is
  * independent of it.
  */
+#include <linux/bug.h>
+#include <linux/errno.h>
 #include <linux/hashtable.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
@@ -25,6 +27,7 @@
 #include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 #include <linux/timekeeping.h>
 
 #include "context.h"
@@ -315,17 +318,22 @@ out:
 int vpe_context_reserve(struct vpe_context *ctx, unsigned int n,
 			struct vpe_seq *seq)
 {
-	u64 sent;
+	u64 room = U64_MAX - ctx->first, sent;
+	int err = 0;
 
 	preempt_disable();
 	seq->window = smp_processor_id();
 	sent = this_cpu_add_return(ctx->lanes->sent, n);
+	if (unlikely(sent - 1 > room)) {
+		/* It stands here, or enough further calls would wrap it. */
+		this_cpu_write(ctx->lanes->sent, room + 1);
+		err = -EOVERFLOW;
+	}
 	preempt_enable();
 
-	if (unlikely(sent - 1 > U64_MAX - ctx->first))
-		return -EOVERFLOW;
-	seq->seq = ctx->first + sent - n;
-	return 0;
+	if (likely(!err))
+		seq->seq = ctx->first + sent - n;
+	return err;
 }
 
 /**
@@ -397,15 +405,13 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 		return VPE_NO_MEM;
 
 	err = vpe_context_insert(ctx, id, w);
-	if (!err) {
-		*wp = w;
+	if (!err)
 		return VPE_FRESH;
-	}
 	kfree(w);
-	if (err == -EBUSY) {
-		*wp = xa_load(&ctx->windows, id);
+	/* Another CPU may have been first, and have taken the last room. */
+	*wp = xa_load(&ctx->windows, id);
+	if (*wp)
 		return vpe_window_commit(*wp, seq);
-	}
 	return err == -ENOSPC ? VPE_NO_ROOM : VPE_NO_MEM;
 }
 
@@ -414,8 +420,8 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
  * @ctx: key context
  * @id: Sender ID << 16 | Window ID, host order
  * @seq: the number
- * @wp: set to the window, where there is one; must be NULL before, and is NULL
- *	still if there is none
+ * @wp: set to the window that was there, or to NULL: the packet made it, or
+ *	there is none
  *
  * A window that was not there is made, and takes whatever number it is. It is
  * never evicted while the context lives: that would let old packets in again.

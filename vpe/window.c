@@ -70,7 +70,8 @@ struct vpe_window *vpe_window_alloc(unsigned int size, u64 seq, gfp_t gfp)
  */
 enum vpe_verdict vpe_window_check(const struct vpe_window *w, u64 seq)
 {
-	u64 top = READ_ONCE(w->top);
+	/* Pairs with vpe_window_slide(): bits are not older than the top. */
+	u64 top = smp_load_acquire(&w->top);
 
 	if (seq > top)
 		return VPE_FRESH;
@@ -93,7 +94,8 @@ static void vpe_window_slide(struct vpe_window *w, u64 seq)
 		bitmap_clear(w->seen, start, run);
 		bitmap_clear(w->seen, 0, ahead - run);
 	}
-	WRITE_ONCE(w->top, seq);
+	/* Pairs with vpe_window_check(). */
+	smp_store_release(&w->top, seq);
 }
 
 /**
