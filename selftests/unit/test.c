@@ -92,6 +92,7 @@ int main(int argc, char **argv)
 	int failed = 0;
 	bool ok;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);	/* nothing is lost when a case dies */
 	test_seed = seed ? strtoull(seed, NULL, 0) : (u64)time(NULL);
 	for (i = 0; test_suites[i]; i++)
 		n += wanted(test_suites[i], argc, argv);
