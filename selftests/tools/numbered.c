@@ -113,7 +113,7 @@ static void fill(unsigned char *buf, uint32_t number, size_t size)
 static int do_send(int argc, char **argv)
 {
 	unsigned long attempts = 0, einval = 0, eagain = 0, other = 0;
-	unsigned int count = 1000, hop = 0, segments = 1, i;
+	unsigned int count = 1000, hop = 0, segments = 1, pause_ms = 0, i;
 	uint32_t number = 0, end;
 	double rate = 0, seconds = 0, start, spent;
 	int opt, fd, last_error = 0, unconnected = 0;
@@ -123,7 +123,7 @@ static int do_send(int argc, char **argv)
 	size_t size = 64;
 	cpu_set_t cpus;
 
-	while ((opt = getopt(argc, argv, "n:r:s:f:h:g:t:u")) != -1) {
+	while ((opt = getopt(argc, argv, "n:r:s:f:h:g:t:p:u")) != -1) {
 		switch (opt) {
 		case 'n':
 			count = atoi(optarg);
@@ -146,6 +146,9 @@ static int do_send(int argc, char **argv)
 		case 't':
 			seconds = atof(optarg);
 			count = NUMBERS;
+			break;
+		case 'p':
+			pause_ms = atoi(optarg);
 			break;
 		case 'u':
 			unconnected = 1;
@@ -181,6 +184,10 @@ static int do_send(int argc, char **argv)
 			break;
 		if (rate)
 			sleep_until(start + attempts / rate);
+		if (pause_ms && attempts && attempts <= segments) {
+			usleep(pause_ms * 1000);
+			start = now();
+		}
 		if (hop && !(attempts / segments % hop))
 			move_to(&cpus, attempts / segments / hop);
 		for (i = 0; i < segments && number < end; i++)
@@ -286,6 +293,7 @@ static int do_recv(int argc, char **argv)
 	return 0;
 }
 
+/* PAUSE_MS: after the first packet, for what a flow's first packet sets up */
 int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
@@ -301,7 +309,7 @@ int main(int argc, char **argv)
 		fprintf(stderr,
 			"usage: numbered send [-n COUNT | -t SECONDS] [-r PER_SECOND] [-s SIZE]\n"
 			"                     [-f FIRST] [-h PACKETS_PER_CPU] [-g GSO_SEGMENTS]\n"
-			"                     [-u] HOST PORT\n"
+			"                     [-p PAUSE_MS] [-u] HOST PORT\n"
 			"       numbered recv [-i IDLE_MS] PORT\n");
 	return ret;
 }

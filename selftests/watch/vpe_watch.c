@@ -43,10 +43,10 @@ static struct watch watches[WATCH_MAX];
 static DEFINE_MUTEX(watch_mutex);
 static struct dentry *watch_file;
 
+/* The exception itself looks like an interrupt: do not ask in_task(). */
 static bool watch_in_work(void)
 {
-	return (current->flags & PF_WQ_WORKER) && !in_serving_softirq() &&
-	       !in_hardirq();
+	return (current->flags & PF_WQ_WORKER) && !in_serving_softirq();
 }
 
 static void watch_hit(struct perf_event *event, struct perf_sample_data *data,
@@ -57,6 +57,7 @@ static void watch_hit(struct perf_event *event, struct perf_sample_data *data,
 	atomic_inc(watch_in_work() ? &w->work : &w->packets);
 }
 
+/* Takes over a reference to @x. */
 static int watch_add(struct xfrm_state *x, const char *what, void *addr)
 {
 	struct perf_event_attr attr;
@@ -64,14 +65,15 @@ static int watch_add(struct xfrm_state *x, const char *what, void *addr)
 
 	while (w < watches + WATCH_MAX && w->x)
 		w++;
-	if (w == watches + WATCH_MAX)
+	if (w == watches + WATCH_MAX) {
+		xfrm_state_put(x);
 		return -ENOSPC;
+	}
 
 	hw_breakpoint_init(&attr);
 	attr.bp_addr = (unsigned long)addr;
 	attr.bp_len = HW_BREAKPOINT_LEN_4;
 	attr.bp_type = HW_BREAKPOINT_W;
-	xfrm_state_hold(x);
 	w->x = x;
 	w->what = what;
 	atomic_set(&w->packets, 0);
@@ -107,7 +109,7 @@ static void watch_clear(void)
 /**
  * struct watch_search - an SA looked for
  * @spi: its SPI
- * @found: the SA, held
+ * @found: the SA, held twice: a write of ours must not be seen later
  */
 struct watch_search {
 	__be32			spi;
@@ -120,6 +122,7 @@ static int watch_match(struct xfrm_state *x, int count, void *data)
 
 	if (search->found || x->id.spi != search->spi)
 		return 0;
+	xfrm_state_hold(x);
 	xfrm_state_hold(x);
 	search->found = x;
 	return 0;
@@ -138,10 +141,11 @@ static int watch_spi(struct net *net, u32 spi)
 		return err ?: -ENOENT;
 
 	err = watch_add(search.found, "lock", &search.found->lock);
-	if (!err)
-		err = watch_add(search.found, "refcnt", &search.found->refcnt);
-	xfrm_state_put(search.found);
-	return err;
+	if (err) {
+		xfrm_state_put(search.found);
+		return err;
+	}
+	return watch_add(search.found, "refcnt", &search.found->refcnt);
 }
 
 static ssize_t watch_write(struct file *file, const char __user *user,

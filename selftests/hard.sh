@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# For the tests that count every packet: numbered traffic, captures, background
+# work. To be sourced after lib.sh.
+
+shopt -s extglob	# counters_check's patterns
+
+tools=${VPE_TOOLS:-$lib_dir/../build/tools}
+if [ ! -x "$tools/numbered" ]; then
+	skip_all "needs the tools: make -C $lib_dir/tools"
+fi
+
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# value "NAME=NUMBER ..." NAME
+value() {
+	local word
+	for word in $1; do
+		[ "${word%%=*}" != "$2" ] || echo "${word#*=}"
+	done
+}
+
+# Queues long enough that a burst is lost by none of them.
+backlog_grow() {
+	defer sysctl -qw "net.core.netdev_max_backlog=$(</proc/sys/net/core/netdev_max_backlog)"
+	sysctl -qw net.core.netdev_max_backlog=50000
+}
+
+# receiver_start NS PORT IDLE_MS: counts numbered packets until none came for
+# that long
+receiver_pid='' received=''
+receiver_start() {
+	ip netns exec "$1" "$tools/numbered" recv -i "$3" "$2" >"$TMP/received" &
+	receiver_pid=$!
+	defer stop_pid $receiver_pid
+	slowwait listening "$1" udp "$2"
+}
+
+# receiver_report: waits until it is through; its words go to $received
+receiver_report() {
+	slowwait gone $receiver_pid
+	wait $receiver_pid
+	received=$(<"$TMP/received")
+	[ -n "$received" ] || fail "the receiver said nothing"
+}
+
+# sender_start NS ARG...: numbered packets in the background
+sender_pid='' sent=''
+sender_start() {
+	local ns=$1
+	shift
+	ip netns exec "$ns" "$tools/numbered" send "$@" >"$TMP/sent" 2>"$TMP/sent.err" &
+	sender_pid=$!
+	defer stop_pid $sender_pid
+}
+
+# sender_report [stop]: waits until it is through (or makes it stop); its words
+# go to $sent
+sender_report() {
+	[ -z "${1-}" ] || kill $sender_pid
+	slowwait gone $sender_pid
+	wait $sender_pid
+	sent=$(<"$TMP/sent")
+	[ -n "$sent" ] || fail "the sender said nothing: $(<"$TMP/sent.err")"
+}
+
+# capture_start NS INTERFACE FILE [COUNT]: protocol 50, whole packets; ends by
+# itself after COUNT
+capture_pid=''
+capture_start() {
+	ip netns exec "$1" tcpdump -Z root -n -p -U -i "$2" -B 16384 ${4:+-c "$4"} \
+		-w "$3" 'proto 50 or (ip6 proto 50)' 2>"$3.err" &
+	capture_pid=$!
+	defer stop_pid $capture_pid
+	slowwait grep -q 'listening on' "$3.err"
+}
+
+# capture_stop FILE: fails if any packet was missed
+capture_stop() {
+	sleep 0.2
+	kill -INT $capture_pid 2>/dev/null
+	slowwait gone $capture_pid
+	wait $capture_pid
+	grep -q '^0 packets dropped by kernel' "$1.err" ||
+		fail "the capture is not complete: $(<"$1.err")"
+}
