@@ -8,31 +8,24 @@
 #ifndef _VPE_COMPAT_H
 #define _VPE_COMPAT_H
 
-#include <linux/version.h>
 #include <linux/crypto.h>
 
 #if !defined(CONFIG_64BIT) && defined(__KERNEL__)
 #error "xfrm_vpe needs a 64-bit kernel"
 #endif
 
-#if defined(__has_include) && __has_include(<linux/unaligned.h>)
-#include <linux/unaligned.h>
-#else
-#include <asm/unaligned.h>
-#endif
-
 /* 6.3 gave completion callbacks their data pointer instead of the request. */
 #ifdef HAVE_CRYPTO_COMPLETION_DATA
-typedef void *vpe_completion_arg;
+#define vpe_completion_arg	void
 
-static inline void *vpe_completion_data(vpe_completion_arg arg)
+static inline void *vpe_completion_data(void *arg)
 {
 	return arg;
 }
 #else
-typedef struct crypto_async_request *vpe_completion_arg;
+#define vpe_completion_arg	struct crypto_async_request
 
-static inline void *vpe_completion_data(vpe_completion_arg arg)
+static inline void *vpe_completion_data(struct crypto_async_request *arg)
 {
 	return arg->data;
 }
@@ -42,14 +35,15 @@ static inline void *vpe_completion_data(vpe_completion_arg arg)
 #include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <net/ipv6.h>
+#include <net/xfrm.h>
 
 /* 6.5 */
-#if __has_include(<net/gso.h>)
+#ifdef HAVE_NET_GSO_H
 #include <net/gso.h>
 #endif
 
 /* Where IPv6 may be a module it is reached by its stub; 7.x exports it. */
-#if __has_include(<net/ipv6_stubs.h>)
+#ifdef HAVE_NET_IPV6_STUBS_H
 #include <net/ipv6_stubs.h>
 #define ip6_fragment(net, sk, skb, output) \
 	ipv6_stub->ipv6_fragment(net, sk, skb, output)
@@ -85,16 +79,23 @@ static inline void vpe_free_netdev_dummy(struct net_device *dev)
 #endif
 
 /* 6.10 gave SAs a direction, 6.13 a CPU. */
+static inline bool vpe_xfrm_is_out(const struct xfrm_state *x)
+{
 #ifdef HAVE_XFRM_STATE_DIR
-#define vpe_xfrm_is_out(x) ((x)->dir == XFRM_SA_DIR_OUT)
+	return x->dir == XFRM_SA_DIR_OUT;
 #else
-#define vpe_xfrm_is_out(x) false
+	return false;
 #endif
+}
+
+static inline bool vpe_xfrm_has_cpu(const struct xfrm_state *x)
+{
 #ifdef HAVE_XFRM_STATE_PCPU_NUM
-#define vpe_xfrm_has_cpu(x) ((x)->pcpu_num != UINT_MAX)
+	return x->pcpu_num != UINT_MAX;
 #else
-#define vpe_xfrm_has_cpu(x) false
+	return false;
 #endif
+}
 #endif /* VPE_COMPAT_NET */
 
 #endif /* _VPE_COMPAT_H */

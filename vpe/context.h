@@ -115,6 +115,7 @@ enum vpe_verdict vpe_context_commit(struct vpe_context *ctx, u32 id, u64 seq,
  */
 static inline bool vpe_context_started(const struct vpe_context *ctx)
 {
+	/* Pairs with vpe_context_start(). */
 	return smp_load_acquire(&ctx->first);
 }
 

@@ -49,7 +49,7 @@ enum vpe_verdict {
  * CPU nobody else writes there.
  */
 struct vpe_window {
-	spinlock_t	lock;
+	spinlock_t	lock;	/* guards what follows */
 	u32		size;
 	u32		cpu;
 	u64		top;

@@ -160,8 +160,8 @@ static void vpe_rx_deliver(struct vpe_rx *rx)
 static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 {
 	struct vpe_context *ctx = rx->sa->ctx;
-	struct vpe_window *w = NULL;
 	enum vpe_verdict verdict;
+	struct vpe_window *w;
 
 	verdict = vpe_context_commit(ctx, rx->window, rx->seq, &w);
 	switch (verdict) {
@@ -181,9 +181,11 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 		return VPE_A_DROPS_RX_NOMEM;
 	}
 
-	trace_vpe_accept(rx->sa, rx->window, rx->seq, rx->skb->len);
-	if (w->cpu != smp_processor_id())
+	if (unlikely(!w))
+		trace_vpe_new_window(rx->sa, rx->window, rx->seq, rx->skb->len);
+	else if (w->cpu != smp_processor_id())
 		vpe_count(rx->sa, VPE_A_STATS_RX_ELSEWHERE, 1);
+	trace_vpe_accept(rx->sa, rx->window, rx->seq, rx->skb->len);
 	return 0;
 }
 
@@ -210,7 +212,7 @@ static void vpe_rx_finish(struct vpe_rx *rx, int err)
 	}
 }
 
-static void vpe_rx_done(vpe_completion_arg arg, int err)
+static void vpe_rx_done(vpe_completion_arg *arg, int err)
 {
 	struct vpe_op *op = vpe_completion_data(arg);
 	struct vpe_rx *rx = (struct vpe_rx *)op->priv;

@@ -273,7 +273,7 @@ static int vpe_tx_finish(struct net *net, struct sock *sk,
 	return err == 1 ? dst_output(net, sk, skb) : err;
 }
 
-static void vpe_tx_done(vpe_completion_arg arg, int err)
+static void vpe_tx_done(vpe_completion_arg *arg, int err)
 {
 	struct vpe_op *op = vpe_completion_data(arg);
 	struct vpe_tx *tx = (struct vpe_tx *)op->priv;
@@ -509,7 +509,7 @@ static void vpe_core_finish(const struct vpe_tx *tx)
 	*skb_mac_header(skb) = IPPROTO_ESP;
 }
 
-static void vpe_core_done(vpe_completion_arg arg, int err)
+static void vpe_core_done(vpe_completion_arg *arg, int err)
 {
 	struct vpe_op *op = vpe_completion_data(arg);
 	struct vpe_tx *tx = (struct vpe_tx *)op->priv;

@@ -16,7 +16,7 @@
 
 #include "vpe.h"
 
-DEFINE_MUTEX(vpe_sa_mutex);
+DEFINE_MUTEX(vpe_sa_mutex);	/* the list, folding, who holds a key */
 LIST_HEAD(vpe_sa_list);
 
 static struct rhltable vpe_sas;
@@ -184,7 +184,7 @@ static const char *vpe_refuse_key(const struct xfrm_state *x)
 	case 160:
 	case 224:
 	case 288:
-		return "VPE: the key must come without salt (16, 24 or 32 bytes), so that the SA can never run as ESP";
+		return "VPE: the key must come without salt, so that the SA can never run as ESP";
 	default:
 		return "VPE: the key must have 16, 24 or 32 bytes";
 	}
@@ -382,14 +382,16 @@ int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack)
 		goto refused;
 	}
 	if (!vpe_clock_is_set()) {
-		NL_SET_ERR_MSG(extack, "VPE: the clock is not set (before 2024), sequence numbers could repeat");
+		NL_SET_ERR_MSG(extack,
+			       "VPE: the clock is not set (before 2024), sequence numbers could repeat");
 		err = -EAGAIN;
 		goto refused;
 	}
 	sa = vpe_sa_alloc(x);
 	err = PTR_ERR_OR_ZERO(sa);
 	if (err) {
-		NL_SET_ERR_MSG(extack, "VPE: the cipher or memory for the SA is not to be had");
+		NL_SET_ERR_MSG(extack,
+			       "VPE: the cipher or memory for the SA is not to be had");
 		goto refused;
 	}
 	err = vpe_sa_enter(sa, extack);

@@ -94,23 +94,35 @@ void vpe_counters_sum(const struct vpe_sa *sa, struct vpe_counters *sum)
 		vpe_counters_add(sum, &per_cpu_ptr(sa->cpu, cpu)->counters);
 }
 
-/* What was added to a counter since the last time. */
-#define VPE_GREW(now, old, kind, what) \
-	((now)->kind[VPE_A_##what] - (old)->kind[VPE_A_##what])
-
-static void vpe_fold_lifetime(struct xfrm_state *x,
-			      const struct vpe_counters *now,
-			      const struct vpe_counters *old)
+/* What an SA's counters grew by since the last time; false: by nothing. */
+static bool vpe_counters_grew(struct vpe_sa *sa, struct vpe_counters *grew)
 {
-	u64 packets = VPE_GREW(now, old, stat, STATS_TX_PACKETS) +
-		      VPE_GREW(now, old, stat, STATS_RX_PACKETS);
+	struct vpe_counters now = {};
+	unsigned int i;
+
+	vpe_counters_sum(sa, &now);
+	if (!memcmp(&now, &sa->folded, sizeof(now)))
+		return false;
+
+	for (i = 0; i < ARRAY_SIZE(now.stat); i++)
+		grew->stat[i] = now.stat[i] - sa->folded.stat[i];
+	for (i = 0; i < ARRAY_SIZE(now.drop); i++)
+		grew->drop[i] = now.drop[i] - sa->folded.drop[i];
+	sa->folded = now;
+	return true;
+}
+
+static void vpe_fold_lifetime(struct xfrm_state *x, const u64 *stat)
+{
+	u64 packets = stat[VPE_A_STATS_TX_PACKETS] +
+		      stat[VPE_A_STATS_RX_PACKETS];
 
 	lockdep_assert_held(&x->lock);
 	if (!packets)
 		return;
 	x->curlft.packets += packets;
-	x->curlft.bytes += VPE_GREW(now, old, stat, STATS_TX_BYTES) +
-			   VPE_GREW(now, old, stat, STATS_RX_BYTES);
+	x->curlft.bytes += stat[VPE_A_STATS_TX_BYTES] +
+			   stat[VPE_A_STATS_RX_BYTES];
 	x->lastused = ktime_get_real_seconds();
 	if (x->km.state == XFRM_STATE_VALID)
 		xfrm_state_check_expire(x);
@@ -124,21 +136,19 @@ static void vpe_fold_lifetime(struct xfrm_state *x,
  */
 void vpe_stats_fold(struct vpe_sa *sa)
 {
-	struct vpe_counters now = {}, *old = &sa->folded;
+	struct vpe_counters grew;
 	struct xfrm_state *x = sa->x;
 
 	lockdep_assert_held(&vpe_sa_mutex);
-	vpe_counters_sum(sa, &now);
-	if (!memcmp(&now, old, sizeof(now)))
+	if (!vpe_counters_grew(sa, &grew))
 		return;
 
 	spin_lock_bh(&x->lock);
-	vpe_fold_lifetime(x, &now, old);
-	x->stats.replay += VPE_GREW(&now, old, drop, DROPS_RX_REPLAY);
-	x->stats.replay_window += VPE_GREW(&now, old, drop, DROPS_RX_OLD);
-	x->stats.integrity_failed += VPE_GREW(&now, old, drop, DROPS_RX_AUTH);
+	vpe_fold_lifetime(x, grew.stat);
+	x->stats.replay += grew.drop[VPE_A_DROPS_RX_REPLAY];
+	x->stats.replay_window += grew.drop[VPE_A_DROPS_RX_OLD];
+	x->stats.integrity_failed += grew.drop[VPE_A_DROPS_RX_AUTH];
 	spin_unlock_bh(&x->lock);
-	*old = now;
 }
 
 static void vpe_fold_work(struct work_struct *work)
