@@ -513,8 +513,9 @@ int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info)
 		NL_SET_ERR_MSG(info->extack, "VPE: the request names nothing to set");
 		return -EINVAL;
 	}
-	if (nla_get_u32(max) > INT_MAX) {
-		NL_SET_ERR_MSG_ATTR(info->extack, max, "VPE: bound of receive windows too large");
+	if (!nla_get_u32(max) || nla_get_u32(max) > INT_MAX) {
+		NL_SET_ERR_MSG_ATTR(info->extack, max,
+				    "VPE: bound of receive windows out of range");
 		return -ERANGE;
 	}
 	WRITE_ONCE(vnet->scope.windows_max, nla_get_u32(max));
