@@ -43,6 +43,9 @@ readonly ksft_pass=0 ksft_fail=1 ksft_skip=4
 
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/vpe-test.XXXXXX") || exit $ksft_fail
 
+# Python keeps what it compiled from test to test.
+export PYTHONPYCACHEPREFIX=${TMPDIR:-/tmp}/vpe-test.pycache
+
 ##############################################################################
 # Defer: commands that the end of a test, or of the file, runs in reverse order
 
@@ -154,10 +157,14 @@ run() {
 	"$@" || fail "$(printf '%q ' "$@"): exit status $?"
 }
 
-# must_fail FUNCTION ARG...: it must fail; for tests of the tests
+# must_fail PATTERN COMMAND...: it must fail and print that; for tests of the tests
 must_fail() {
+	local pattern=$1
+	shift
+
 	("$@") >"$TMP/must_fail" 2>&1 && fail "passed, but should have failed: $*"
-	return 0
+	grep -q "$pattern" "$TMP/must_fail" ||
+		fail "failed without saying '$pattern': $*: $(<"$TMP/must_fail")"
 }
 
 # count MANY FEW: FEW on a slow machine
@@ -286,8 +293,8 @@ topo_hv() {
 # topo_tenants: TENANT1 and TENANT2 behind HV1 and HV2
 topo_tenants() {
 	setup_ns TENANT1 TENANT2 || return
-	topo_tenant "$TENANT1" "$HV1" 1
-	topo_tenant "$TENANT2" "$HV2" 2
+	topo_tenant "$TENANT1" "$HV1" 1 2
+	topo_tenant "$TENANT2" "$HV2" 2 1
 }
 
 topo_tenant() {
@@ -305,6 +312,8 @@ topo_tenant() {
 		addr add ${INNER[4$3]}/24 dev ten0
 		addr add ${INNER[6$3]}/64 dev ten0 nodad
 		link set ten0 up
+		route replace ${NET[4$4]} via ${OUTER[4$4]} src ${INNER[4$3]}
+		route replace ${NET[6$4]} via ${OUTER[6$4]} src ${INNER[6$3]}
 	END
 	ns_exec "$2" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward
 		echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
@@ -445,6 +454,14 @@ vpe_drop() {
 	vpe_stat "$@"
 }
 
+# vpe_total NS sas|contexts|rx-windows: of the whole namespace, now
+vpe_total() {
+	local json
+	json=$(ip -n "$1" -j xfrm vpe stats)
+	[[ $json =~ \"$2\":([0-9]+) ]] || return
+	echo "${BASH_REMATCH[1]}"
+}
+
 # xfrm_stat NS NAME
 xfrm_stat() {
 	# shellcheck disable=SC2016	# awk's variables
@@ -527,6 +544,23 @@ counters_check() {
 	fail "counters: $*"
 }
 
+counters_same() {
+	local -A before=()
+	local key
+
+	counters_read before
+	sleep 0.1
+	counters_read counters_now
+	for key in "${!before[@]}"; do
+		[ "${before[$key]}" = "${counters_now[$key]}" ] || return 1
+	done
+}
+
+# counters_wait_quiet: until no counter changes any more
+counters_wait_quiet() {
+	slowwait counters_same
+}
+
 # carried N12 [N21 [SPEC...]]: counters_check for N12 packets from hv1 to hv2,
 # N21 back, by the fast path, and no other event. A number may have an operator
 # before it: '>=100' (then as many as were sent must have come through).
@@ -562,7 +596,8 @@ wire_watch() {
 	done
 	allowed=${allowed//or (6 proto/or (ip6 proto}
 	[ $# -eq 0 ] || allowed+=" or ($1)"
-	ns_exec "$HV1" tcpdump -Z root -l -n -p -i eth0 "not ($allowed)" \
+	# Not ns_exec: a function in the background is a shell more.
+	ip netns exec "$HV1" tcpdump -Z root -l -n -p -i eth0 "not ($allowed)" \
 		>"$TMP/clear" 2>"$TMP/clear.err" &
 	wire_pid=$!
 	defer stop_pid $wire_pid
@@ -571,9 +606,8 @@ wire_watch() {
 
 # Fails if anything else was on the wire since wire_watch.
 wire_clean() {
-	kill -INT $wire_pid
-	wait $wire_pid 2>/dev/null
-	grep -q ' packets captured' "$TMP/clear.err" || fail "wire: tcpdump: $(<"$TMP/clear.err")"
+	kill -TERM $wire_pid
+	slowwait grep -q ' packets captured' "$TMP/clear.err"
 	if [ -s "$TMP/clear" ]; then
 		head -n 5 "$TMP/clear"
 		fail "wire: this was in the clear"
@@ -594,7 +628,7 @@ ping_ok() {
 # iperf_server NS [PORT]
 iperf_server() {
 	local port=${2:-5201}
-	ns_exec "$1" iperf3 -s -p "$port" >"$TMP/iperf.$port" 2>&1 </dev/null &
+	ip netns exec "$1" iperf3 -s -p "$port" >"$TMP/iperf.$port" 2>&1 </dev/null &
 	defer stop_pid $!
 	slowwait listening "$1" tcp "$port"
 }
@@ -604,6 +638,37 @@ iperf() {
 	local ns=$1 to=$2
 	shift 2
 	run ns_exec "$ns" timeout "$WAIT_TIMEOUT" iperf3 -c "$to" --connect-timeout 5000 "$@"
+}
+
+# vpe_wire sent|inject ...: from HV1, see vpe_wire.py
+vpe_wire() {
+	run ns_exec "$HV1" python3 "$lib_dir/vpe_wire.py" "$@"
+}
+
+# inject KIND OUTER-FAMILY [NUMBER]: packets made by vpe_wire.py, to HV2; prints
+# how many
+inject() {
+	vpe_wire inject $1 $2 "$KEY12" ${OUTER[${2}1]} ${OUTER[${2}2]} $SPI12 "${3:-1}"
+}
+
+# sink: what UDP packets to port 9 of HV2 hold goes to $TMP/sink
+sink() {
+	: >"$TMP/sink"
+	ip netns exec "$HV2" socat -u UDP6-RECV:9,ipv6only=0 "OPEN:$TMP/sink,append" &
+	defer stop_pid $!
+	slowwait listening "$HV2" udp 9
+}
+
+sink_has() {
+	[ "$(<"$TMP/sink")" = "$1" ]
+}
+
+# sunk TEXT: that and nothing else came since the last time
+sunk() {
+	if ! busywait $((WAIT_TIMEOUT * 100)) sink_has "$1"; then
+		fail "HV2 was to get '$1', got '$(<"$TMP/sink")'"
+	fi
+	: >"$TMP/sink"
 }
 
 ##############################################################################
