@@ -1,0 +1,326 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What is refused, each with the sentence that says why, whichever ip asks; and
+# nothing is left of it.
+. "$(dirname "$0")/lib.sh"
+
+ESP_XFLAG=0x10000000	# entropy
+SALT=4
+
+# add IP ARG...: an SA as everybody wants it, but for ARG...; mode, cipher and
+# flags among them replace its own
+add() {
+	local ip=$1 id=() mode=(mode tunnel) cipher=(aead "$AEAD" "$KEY" 128)
+	local rest=() flags=0x80000000 proto=vpe
+	shift
+
+	[ $ip = ip ] || proto=esp
+	while [ $# -gt 0 ]; do
+		case $1 in
+		proto) proto=$2; shift 2 ;;
+		mode) mode=(mode "$2"); shift 2 ;;
+		aead) cipher=("${@:1:4}"); shift 4 ;;
+		auth) cipher=("${@:1:6}"); shift 6 ;;
+		xflag) flags=$2; shift 2 ;;
+		*) rest+=("$1"); shift ;;
+		esac
+	done
+	[ ${#id[@]} -gt 0 ] || id=(src 10.0.0.1 dst 10.0.0.2)
+	[ $proto = vpe ] || rest+=(extra-flag $flags)
+	$ip -n "$HV1" xfrm state add "${id[@]}" proto $proto spi 0x2000 \
+		reqid 1 "${mode[@]}" "${cipher[@]}" "${rest[@]}"
+}
+
+nothing_left() {
+	local state
+	state=$(ip -n "$HV1" xfrm state)
+	[ -z "$state" ] || fail "left: $state"
+	[ "$(vpe_total "$HV1" sas)" = 0 ] || fail "an SA is left"
+	[ "$(vpe_total "$HV1" contexts)" = 0 ] || fail "a key context is left"
+	[ "$(cat /sys/module/xfrm_vpe/refcnt)" = "$refcnt" ] ||
+		fail "references to the module: $(cat /sys/module/xfrm_vpe/refcnt)"
+}
+
+# says SENTENCE COMMAND...: COMMAND fails with that sentence of the kernel
+says() {
+	local sentence=$1
+	shift
+
+	"$@" >"$TMP/said" 2>&1 && fail "accepted: $*"
+	grep -qxF "Error: $sentence." "$TMP/said" ||
+		fail "'$sentence' expected of '$*', got: $(<"$TMP/said")"
+}
+
+# refused SENTENCE ARG...: by both programs
+refused() {
+	local sentence=$1 ip
+	shift
+
+	for ip in ip ip-stock; do
+		[ "$(type -t $ip)" ] || continue
+		KEY=$(random_key 16)
+		says "$sentence" add $ip "$@"
+	done
+	nothing_left
+}
+
+# flag_refused SENTENCE FLAGS: as a number
+flag_refused() {
+	KEY=$(random_key 16)
+	says "$1" add ip proto esp xflag $2
+	[ -z "$(type -t ip-stock)" ] || says "$1" add ip-stock xflag $2
+	nothing_left
+}
+
+# option_refused SENTENCE OPTION...: as the patched ip names it
+option_refused() {
+	local sentence=$1
+	shift
+	KEY=$(random_key 16)
+	says "$sentence" add ip "$@"
+	nothing_left
+}
+
+salted() {
+	local bytes
+	for bytes in 16 24 32; do
+		refused "VPE: the key must come without salt (16, 24 or 32 bytes), so that the SA can never run as ESP" \
+			aead "$AEAD" "$(random_key $((bytes + SALT)))" 128
+	done
+}
+
+odd_keys() {
+	local bytes
+	for bytes in 1 8 15 17 23 25 31 33 40 64; do
+		refused "VPE: the key must have 16, 24 or 32 bytes" \
+			aead "$AEAD" "$(random_key $bytes)" 128
+	done
+}
+
+icv() {
+	local bits
+	for bits in 64 96; do
+		refused "VPE: the ICV must have 128 bits" aead "$AEAD" "$(random_key 16)" $bits
+	done
+}
+
+other_aeads() {
+	refused "VPE: the cipher must be rfc4106(gcm(aes))" \
+		aead 'rfc4543(gcm(aes))' "$(random_key 20)" 128
+	refused "VPE: the cipher must be rfc4106(gcm(aes))" \
+		aead 'rfc7539esp(chacha20,poly1305)' "$(random_key 36)" 128
+	refused "VPE: the cipher must be rfc4106(gcm(aes))" \
+		aead 'rfc7539esp(chacha20,poly1305)' "$(random_key 32)" 128
+	refused "VPE: the cipher must be rfc4106(gcm(aes))" \
+		aead 'rfc4309(ccm(aes))' "$(random_key 19)" 128
+}
+
+not_aead() {
+	refused "VPE: needs an AEAD, rfc4106(gcm(aes))" \
+		auth 'hmac(sha256)' "$(random_key 32)" enc 'cbc(aes)' "$(random_key 16)"
+}
+
+unknown_flags() {
+	local bit
+	for bit in 2 3 4 5 6 7 24 25 26 27; do
+		flag_refused "VPE: unknown extra flag" \
+			"$(printf '%#x' $((0x80000000 | 1 << bit)))"
+	done
+}
+
+entropy() {
+	flag_refused "VPE: UDP entropy is not supported yet" 0x90000000
+	option_refused "VPE: UDP entropy is not supported yet" entropy
+	KEY=$(random_key 20)
+	says "VPE: UDP entropy is not supported yet" add ip proto esp xflag $ESP_XFLAG
+	nothing_left
+}
+
+sender_id() {
+	local bit
+	for bit in 8 15 23; do
+		flag_refused "VPE: the Sender ID of a unicast SA is 0" \
+			"$(printf '%#x' $((0x80000000 | 1 << bit)))"
+	done
+	option_refused "VPE: the Sender ID of a unicast SA is 0" sender-id 7
+}
+
+group() {
+	flag_refused "VPE: group SAs are not supported yet" 0xa0000000
+	option_refused "VPE: group SAs are not supported yet" group
+}
+
+ares() {
+	flag_refused "VPE: layout ares is not supported yet" 0xc0000000
+	option_refused "VPE: layout ares is not supported yet" layout ares
+}
+
+modes() {
+	local mode
+	for mode in transport beet; do
+		refused "VPE: only tunnel mode is supported yet" mode $mode
+	done
+}
+
+encap() {
+	refused "VPE: UDP encapsulation is not supported yet" \
+		encap espinudp 4500 4500 0.0.0.0
+}
+
+tfcpad() {
+	refused "VPE: padding to send (tfcpad) is not supported yet" tfcpad 100
+}
+
+may_wrap() {
+	flag_refused "VPE: sequence numbers never wrap, OSEQ_MAY_WRAP is refused" 0x80000002
+	option_refused "VPE: sequence numbers never wrap, OSEQ_MAY_WRAP is refused" \
+		extra-flag oseq-may-wrap
+}
+
+# One key, one SA
+key_in_use() {
+	local taken="VPE: another SA of this namespace holds this key" ns ip=(ip -n "$HV1")
+
+	KEY=$(random_key 16)
+	sas 4
+	for ns in "$HV1" "$HV2"; do
+		says "$taken" sa_add "$ns" 4 1 2 0x3000 "$KEY12"
+		says "$taken" sa_add "$ns" 4 2 1 0x3000 "$KEY12"
+		says "$taken" sa_add "$ns" 6 1 2 $SPI12 "$KEY12"
+		says "$taken" sa_add "$ns" 4 1 2 0x3000 "$KEY21"
+		[ -z "$(type -t ip-stock)" ] ||
+			IP=ip-stock says "$taken" sa_add "$ns" 4 1 2 0x3000 "$KEY12"
+	done
+	[ "$(vpe_total "$HV1" sas)" = 2 ] || fail "SAs: $(vpe_total "$HV1" sas)"
+	# and the holder works on
+	policies 4 4
+	ping_ok "$HV1" 1 56 ${INNER[42]}
+	counters_mark
+	ping_ok "$HV1" 3 56 ${INNER[42]}
+	carried 3 3
+	# Its key is free when it is gone.
+	run "${ip[@]}" xfrm state flush
+	run "${ip[@]}" xfrm policy flush
+	slowwait no_context
+	run sa_add "$HV1" 4 1 2 0x3000 "$KEY12"
+	xfrm_flush
+	slowwait no_context
+	nothing_left
+}
+
+no_context() {
+	[ "$(vpe_total "$HV1" contexts)" = 0 ]
+}
+
+unset_clock() {
+	local offset
+
+	# between the clock and time since boot, milliseconds
+	offset=$((${EPOCHREALTIME/[.,]/} / 1000 - $(now_ms)))
+	defer set_clock $offset
+	run date -s @1577836800 >/dev/null	# 2020
+	refused "VPE: the clock is not set (before 2024), sequence numbers could repeat"
+	run date -s @1704067100 >/dev/null
+	refused "VPE: the clock is not set (before 2024), sequence numbers could repeat"
+	set_clock $offset
+	KEY=$(random_key 16)
+	run add ip
+	xfrm_flush
+	slowwait no_context
+}
+
+# A little ahead, so that no time is seen twice
+set_clock() {
+	local ms=$(($1 + $(now_ms) + 500))
+	date -s @$((ms / 1000 + 1)) >/dev/null
+}
+
+# The module stays while an SA is there, classic ones do not hold it.
+unloading() {
+	KEY=$(random_key 16)
+	run add ip
+	rmmod xfrm_vpe >"$TMP/said" 2>&1 && fail "unloaded under an SA"
+	grep -q "in use" "$TMP/said" || fail "rmmod: $(<"$TMP/said")"
+	xfrm_flush
+	slowwait no_context
+	KEY=$(random_key $((16 + SALT)))
+	run add ip proto esp xflag 0
+	run rmmod xfrm_vpe
+	run module_load
+	xfrm_flush
+	nothing_left
+}
+
+# An update of an SA is the same SA: key context, numbers and windows go on.
+update() {
+	local before after
+
+	tunnel 4 4
+	ping_ok "$HV1" 2 56 ${INNER[42]}
+	before=$(context "$HV1") || fail "no context"
+	run ip -n "$HV1" xfrm state update src ${OUTER[41]} dst ${OUTER[42]} proto vpe \
+		spi $SPI12 reqid 1 mode tunnel aead "$AEAD" "$KEY12" 128 flag af-unspec \
+		limit packet-soft 1000000
+	run ip -n "$HV2" xfrm state update src ${OUTER[41]} dst ${OUTER[42]} proto vpe \
+		spi $SPI12 reqid 1 mode tunnel aead "$AEAD" "$KEY12" 128 flag af-unspec
+	after=$(context "$HV1") || fail "no context"
+	[ "$before" = "$after" ] || fail "before: $before; after: $after"
+	counters_mark
+	ping_ok "$HV1" 3 56 ${INNER[42]}
+	carried 3 3
+	xfrm_flush
+}
+
+# context NS: number and first sequence number
+context() {
+	local json
+	json=$(ip -n "$1" -j xfrm vpe show spi $SPI12)
+	[[ $json =~ \"context\":([0-9]+),\"first-seq\":([0-9]+) ]] || return
+	echo "${BASH_REMATCH[*]:1}"
+}
+
+# Adding once more fails as it does for ESP, and does no harm.
+duplicate() {
+	tunnel 4 4
+	ping_ok "$HV1" 2 56 ${INNER[42]}
+	sa_add "$HV1" 4 1 2 $SPI12 "$KEY12" flag af-unspec 2>"$TMP/said" && fail "accepted"
+	grep -q "File exists" "$TMP/said" || fail "said: $(<"$TMP/said")"
+	sa_add "$HV1" 4 1 2 $SPI12 "$(random_key 16)" 2>"$TMP/said" && fail "accepted"
+	grep -q "File exists" "$TMP/said" || fail "said: $(<"$TMP/said")"
+	slowwait two_contexts
+	counters_mark
+	ping_ok "$HV1" 3 56 ${INNER[42]}
+	carried 3 3
+	xfrm_flush
+	slowwait no_context
+	nothing_left
+}
+
+two_contexts() {
+	[ "$(vpe_total "$HV1" contexts)" = 2 ]
+}
+
+topo_wire || skip_all "no namespaces"
+refcnt=$(cat /sys/module/xfrm_vpe/refcnt)
+ktap_plan 19
+ktap_test "salted keys" salted
+ktap_test "other key sizes" odd_keys
+ktap_test "short ICVs" icv
+ktap_test "other AEADs" other_aeads
+ktap_test "no AEAD" not_aead
+ktap_test "unknown flags" unknown_flags
+ktap_test "entropy" entropy
+ktap_test "Sender ID" sender_id
+ktap_test "group" group
+ktap_test "layout ares" ares
+ktap_test "other modes" modes
+ktap_test "UDP" encap
+ktap_test "tfcpad" tfcpad
+ktap_test "oseq-may-wrap" may_wrap
+ktap_test "key in use" key_in_use
+ktap_test "clock not set" unset_clock
+ktap_test "unloading" unloading
+ktap_test "update" update
+ktap_test "duplicate" duplicate
+ktap_finish

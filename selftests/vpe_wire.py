@@ -1,0 +1,399 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""
+VPE packets taken apart and put together, by nothing that the module uses:
+see Documentation/protocol.rst.
+
+	vpe_wire.py sent FAMILY KEY SRC DST SPI [OPTION...]
+	vpe_wire.py inject KIND FAMILY KEY SRC DST SPI [NUMBER]
+
+Runs in the namespace of the sending hypervisor, whose wire is eth0. SRC and
+DST are outer addresses. Inner addresses are those of lib.sh. Exit status 0, or
+1 and a line that says what is wrong.
+"""
+import ipaddress
+import json
+import os
+import random
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+INNER = {4: ("192.168.1.1", "192.168.2.1"), 6: ("fd00:1::1", "fd00:2::1")}
+ETH = {4: 0x0800, 6: 0x86dd}
+SLOW = os.environ.get("KSFT_MACHINE_SLOW") == "yes" or \
+    os.environ.get("VPE_KERNEL") == "debug"
+
+
+class Failed(Exception):
+    """What a packet on the wire should not be."""
+
+
+def expect(what, got, want):
+    if got != want:
+        raise Failed(f"{what}: {got}, should be {want}")
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def ip_header(family, src, dst, proto, length, tos=0, df=False, ident=0,
+              ttl=64, frag=0):
+    """Without what follows it, which has length bytes."""
+    src = ipaddress.ip_address(src).packed
+    dst = ipaddress.ip_address(dst).packed
+    if family == 6:
+        return struct.pack("!IHBB", 6 << 28 | tos << 20, length, proto,
+                           ttl) + src + dst
+    head = struct.pack("!BBHHHBBH", 0x45, tos, 20 + length, ident,
+                       (0x4000 if df else 0) | frag, ttl, proto, 0) + src + dst
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+
+
+def inner_udp(family, payload, **header):
+    """A UDP packet (port 9) between the inner addresses."""
+    src, dst = INNER[family]
+    udp = struct.pack("!HHHH", 9, 9, 8 + len(payload), 0) + payload
+    pseudo = ipaddress.ip_address(src).packed + \
+        ipaddress.ip_address(dst).packed + struct.pack("!II", len(udp), 17)
+    udp = udp[:6] + struct.pack("!H", checksum(pseudo + udp) or 0xffff) + udp[8:]
+    return ip_header(family, src, dst, 17, len(udp), **header) + udp
+
+
+class Sa:
+    """One direction of a tunnel: key, SPI, outer addresses."""
+
+    def __init__(self, family, key, src, dst, spi):
+        self.family = int(family)
+        self.aead = AESGCM(bytes.fromhex(key[2:]))
+        self.src, self.dst = src, dst
+        self.spi = int(spi, 0)
+
+    def seal(self, seq, plain, window=0, sender=0):
+        """A VPE packet without outer header."""
+        iv = struct.pack("<HHQ", sender, window, seq)
+        sealed = self.aead.encrypt(iv, plain, None)
+        return struct.pack("!I", self.spi) + iv + sealed[-16:] + sealed[:-16]
+
+    def open(self, packet):
+        """(sender, window, seq, plaintext) of a VPE packet."""
+        spi, = struct.unpack_from("!I", packet)
+        expect("SPI", hex(spi), hex(self.spi))
+        iv, icv, sealed = packet[4:16], packet[16:32], packet[32:]
+        plain = self.aead.decrypt(iv, sealed + icv, None)
+        return struct.unpack("<HHQ", iv) + (plain,)
+
+    def outer(self, vpe, proto=50, **header):
+        return ip_header(self.family, self.src, self.dst, proto, len(vpe),
+                         **header) + vpe
+
+
+class Wire:
+    """eth0 of this namespace, outgoing packets only."""
+
+    def __init__(self, family):
+        self.family = family
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                                  socket.htons(0x0003))
+        self.sock.bind(("eth0", 0x0003))
+        self.sock.settimeout(20)
+
+    def __iter__(self):
+        while True:
+            frame, addr = self.sock.recvfrom(65536)
+            if addr[2] == socket.PACKET_OUTGOING and addr[1] == ETH[self.family]:
+                yield frame[14:]
+
+    def next_vpe(self):
+        """The next outgoing packet of protocol 50, from its IP header on."""
+        for packet in self:
+            proto = packet[9] if self.family == 4 else packet[6]
+            if proto == 50:
+                return packet
+        return None
+
+    def mac(self, dst):
+        """What frames to the other hypervisor begin with."""
+        with open("/sys/class/net/eth0/address", encoding="ascii") as file:
+            mine = bytes.fromhex(file.read().strip().replace(":", ""))
+        neigh = json.loads(subprocess.run(
+            ["ip", "-j", "neigh", "get", dst, "dev", "eth0"], check=True,
+            stdout=subprocess.PIPE).stdout)
+        theirs = bytes.fromhex(neigh[0]["lladdr"].replace(":", ""))
+        return theirs + mine + struct.pack("!H", ETH[self.family])
+
+    def send(self, dst, packets):
+        """Gives the receiver time, whose backlog is bounded."""
+        mac = self.mac(dst)
+        for number, packet in enumerate(packets):
+            self.sock.send(mac + packet)
+            if number % 64 == 63:
+                time.sleep(0.02)
+
+
+##############################################################################
+# What the module sends
+
+def send_raw(family, packet):
+    """The kernel adds nothing but an IPv4 checksum."""
+    if family == 4:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    else:
+        sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    with sock:
+        sock.sendto(packet, (INNER[family][1], 0))
+
+
+def check_outer4(packet, sa, inner, options):
+    tos, length, ident, frag, ttl = struct.unpack_from("!xBHHHB", packet)
+    want_df = inner["df"] or inner["family"] == 6 and inner["len"] > 1280
+    expect("outer version and header length", hex(packet[0]), "0x45")
+    expect("outer length", length, 20 + 32 + inner["len"])
+    expect("outer flags and offset", hex(frag), "0x4000" if want_df else "0x0")
+    if want_df:
+        expect("ID of a packet with DF", ident, 0)
+    expect("outer TTL", ttl, 64)
+    expect("outer header checksum", checksum(packet[:20]), 0)
+    expect("outer source", str(ipaddress.ip_address(packet[12:16])), sa.src)
+    expect("outer destination", str(ipaddress.ip_address(packet[16:20])), sa.dst)
+    check_tos(tos, inner["tos"], options)
+    return packet[20:], None if want_df else ident
+
+
+def check_outer6(packet, sa, inner, options):
+    first, length, nexthdr, hops = struct.unpack_from("!IHBB", packet)
+    expect("outer version", first >> 28, 6)
+    expect("outer length", length, 32 + inner["len"])
+    expect("outer next header", nexthdr, 50)
+    expect("outer hop limit", hops, 64)
+    expect("outer source", str(ipaddress.ip_address(packet[8:24])), sa.src)
+    expect("outer destination", str(ipaddress.ip_address(packet[24:40])), sa.dst)
+    check_tos(first >> 20 & 0xff, inner["tos"], options)
+    return packet[40:], None
+
+
+def check_tos(tos, inner, options):
+    """DSCP and ECN as RFC 6040's compatibility mode and xfrm's flags have it."""
+    ecn = inner & 3
+    if ecn == 3:
+        ecn = 2
+    dscp = inner & 0xfc
+    if "dont-encap-dscp" in options:
+        dscp = 0
+    if "noecn" in options:
+        ecn = 0
+    expect(f"outer DS field for an inner {inner:#x}", hex(tos), hex(dscp | ecn))
+
+
+def sent(sa, options):
+    """Sends inner packets of all kinds and looks at the outer ones."""
+    wire = Wire(sa.family)
+    cpus = sorted(os.sched_getaffinity(0))
+    last, idents, first = {}, [], None
+    began = time.time_ns()
+    kinds = [(f, tos, df, size) for f in (4, 6) for tos in (0, 0xb9, 0x03, 0x28)
+             for df in (False, True) for size in (0, 1, 700, 1330)]
+    if SLOW:
+        kinds = kinds[::5]
+    for number, (family, tos, df, size) in enumerate(kinds):
+        cpu = cpus[number // 2 % len(cpus)]
+        os.sched_setaffinity(0, [cpu])
+        header = {"tos": tos}
+        if family == 4:
+            header.update(df=df, ident=1 + number)
+        packet = inner_udp(family, os.urandom(size), **header)
+        send_raw(family, packet)
+
+        inner = {"family": family, "tos": tos, "len": len(packet),
+                 "df": df and family == 4}
+        check = check_outer4 if sa.family == 4 else check_outer6
+        vpe, ident = check(wire.next_vpe(), sa, inner, options)
+        sender, window, seq, plain = sa.open(vpe)
+        expect("inner packet", plain.hex(), packet.hex())
+        expect("Sender ID", sender, 0)
+        expect("Window ID", window, cpu)
+        if window in last:
+            expect("sequence in its window", seq, last[window] + 1)
+        elif first is None:
+            first = seq
+            if "fresh" in options and not began <= seq <= time.time_ns():
+                raise Failed(f"first number {seq}, should be the time")
+        last[window] = seq
+        if ident is not None:
+            idents.append(ident)
+    expect("windows seen", sorted(last), cpus)
+    expect("equal IDs", len(idents) - len(set(idents)), 0)
+    show = json.loads(subprocess.run(
+        ["ip", "-j", "xfrm", "vpe", "show", "spi", hex(sa.spi)], check=True,
+        stdout=subprocess.PIPE).stdout)[0]
+    if "fresh" in options:
+        expect("first-seq in ip xfrm vpe show", show["first-seq"], first)
+
+
+##############################################################################
+# What it receives
+
+def numbers(kind):
+    """A sequence number later than those of calls before, never used by hv1."""
+    del kind
+    return time.time_ns()
+
+
+def good(sa, number):
+    """As many good packets."""
+    seq = numbers("good")
+    return [sa.outer(sa.seal(seq + i, inner_udp(4 + 2 * (i % 2), b"good"), window=7))
+            for i in range(number)]
+
+
+def padded(sa, number):
+    """Padding after the inner packet, zeros and others."""
+    seq = numbers("padded")
+    packets = []
+    for i in range(number):
+        pad = os.urandom(i * 37 % 700) if i % 2 else bytes(i * 37 % 700)
+        packets.append(sa.outer(sa.seal(
+            seq + i, inner_udp(4 + 2 * (i // 2 % 2), b"padded %03d" % i) + pad,
+            window=8)))
+    return packets
+
+
+def fill(sa, number):
+    """Fill packets of all sizes, then the same once more."""
+    seq = numbers("fill")
+    packets = [sa.outer(sa.seal(seq + i, bytes([i & 15]) + os.urandom(i * 11),
+                                window=9)) for i in range(number)]
+    return packets + packets
+
+
+def empty(sa, number):
+    seq = numbers("empty")
+    return [sa.outer(sa.seal(seq + i, b"", window=10)) for i in range(number)]
+
+
+def nibble(sa, _):
+    """All first nibbles but 0, 4 and 6."""
+    seq = numbers("nibble")
+    return [sa.outer(sa.seal(seq + i, bytes([i << 4]) + inner_udp(4, b"x")[1:],
+                             window=11)) for i in range(16) if i not in (0, 4, 6)]
+
+
+def headless(sa, _):
+    """Shorter than the inner header: 19 lengths of IPv4, 39 of IPv6."""
+    seq = numbers("headless")
+    packets = []
+    for family, size in ((4, 20), (6, 40)):
+        for length in range(1, size):
+            plain = inner_udp(family, b"")[:length]
+            packets.append(sa.outer(sa.seal(seq + len(packets), plain, window=12)))
+    return packets
+
+
+def truncated(sa, _):
+    """One packet, truncated at every length below its own."""
+    whole = sa.seal(numbers("truncated"), inner_udp(4, b"12345678"), window=13)
+    return [sa.outer(whole[:i]) for i in range(len(whole))]
+
+
+def flipped(sa, number):
+    """One packet with each single bit flipped; number: every which of them."""
+    whole = sa.seal(numbers("flipped"), inner_udp(4, b"12345678"), window=14)
+    packets = []
+    for bit in range(0, len(whole) * 8, number):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        packets.append(sa.outer(bytes(damaged)))
+    return packets
+
+
+def sender(sa, number):
+    """Sender IDs other than 0, authentic."""
+    seq = numbers("sender")
+    return [sa.outer(sa.seal(seq + i, inner_udp(4, b"x"), window=15,
+                             sender=1 << i % 16)) for i in range(number)]
+
+
+def spi(sa, number):
+    """An SPI that no SA has."""
+    sa.spi ^= 0x5a5a0000
+    return good(sa, number)
+
+
+def replayed(sa, number):
+    """One good packet, and as many copies."""
+    packet = sa.outer(sa.seal(numbers("replayed"), inner_udp(4, b"x"), window=16))
+    return [packet] * (1 + number)
+
+
+def old(sa, number):
+    """A good one, the oldest that its window takes, and then older ones."""
+    seq = numbers("old")
+    return [sa.outer(sa.seal(seq - back, inner_udp(4, b"x"), window=17))
+            for back in [0, 1023] + [1024 + i * i * i for i in range(number)]]
+
+
+def huge(sa, _):
+    """The largest packets there can be, in fragments: a good one, which is
+    padded, and one that is not authentic."""
+    room = 65535 - (20 if sa.family == 4 else 0) - 32
+    plain = inner_udp(4, b"huge") + bytes(room)
+    whole = sa.seal(numbers("huge"), plain[:room], window=18)
+    damaged = whole[:-1] + bytes([whole[-1] ^ 1])
+    return fragments(sa, whole, 1) + fragments(sa, damaged, 2)
+
+
+def fragments(sa, vpe, ident):
+    packets = []
+    for at in range(0, len(vpe), 1400):
+        piece, more = vpe[at:at + 1400], at + 1400 < len(vpe)
+        if sa.family == 4:
+            packets.append(sa.outer(piece, ident=ident,
+                                    frag=at // 8 | (0x2000 if more else 0)))
+        else:
+            head = struct.pack("!BxHI", 50, at | more, ident)
+            packets.append(sa.outer(head + piece, proto=44))
+    return packets
+
+
+def in_udp(sa, number):
+    """In UDP, port 4500."""
+    seq = numbers("in_udp")
+    packets = []
+    for i in range(number):
+        vpe = sa.seal(seq + i, inner_udp(4, b"x"), window=19)
+        udp = struct.pack("!HHHH", 4500, 4500, 8 + len(vpe), 0) + vpe
+        packets.append(sa.outer(udp, proto=17))
+    return packets
+
+
+KINDS = {function.__name__: function for function in
+         (good, padded, fill, empty, nibble, headless, truncated, flipped,
+          sender, spi, replayed, old, huge, in_udp)}
+
+
+def main(argv):
+    random.seed(1)
+    if argv[0] == "sent":
+        sent(Sa(*argv[1:6]), argv[6:])
+    else:
+        sa = Sa(*argv[2:7])
+        packets = KINDS[argv[1]](sa, int(argv[7]) if argv[7:] else 1)
+        Wire(sa.family).send(sa.dst, packets)
+        print(len(packets))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Failed as failed:
+        sys.exit(str(failed))

@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What is on the wire, bit by bit: packets that VPE sends are taken apart and
+# decrypted, and packets made elsewhere are received; by a second implementation
+# in vpe_wire.py.
+. "$(dirname "$0")/lib.sh"
+
+# begin OUTER KEY-BYTES [SA-ARG...]
+begin() {
+	local f=$1
+	KEY_BYTES=$2
+	shift 2
+
+	xfrm_flush
+	sas $f "$@"
+	policies 4 $f
+	policies 6 $f
+}
+
+# sent OUTER KEY-BYTES [OPTION]: inner packets of both families, all sizes, DS
+# fields, with and without DF, from every CPU
+sent() {
+	local f=$1 option=${3-} arg=()
+
+	case $option in
+	dont-encap-dscp) arg=(extra-flag dont-encap-dscp) ;;
+	noecn) arg=(flag 'noecn|af-unspec') ;;
+	esac
+	begin $f $2 "${arg[@]}"
+	counters_mark
+	vpe_wire sent $f "$KEY12" ${OUTER[${f}1]} ${OUTER[${f}2]} $SPI12 fresh $option
+	carried '>=13'
+}
+
+# Another key, SPI or expectation and "sent" must notice.
+sent_is_strict() {
+	begin 4 16
+	must_fail InvalidTag vpe_wire sent 4 "$KEY21" ${OUTER[41]} ${OUTER[42]} $SPI12
+	must_fail "SPI: $SPI12" vpe_wire sent 4 "$KEY12" ${OUTER[41]} ${OUTER[42]} $SPI21
+	must_fail "outer DS" vpe_wire sent 4 "$KEY12" ${OUTER[41]} ${OUTER[42]} $SPI12 noecn
+	must_fail "outer DS" vpe_wire sent 4 "$KEY12" ${OUTER[41]} ${OUTER[42]} $SPI12 dont-encap-dscp
+	vpe_wire sent 4 "$KEY12" ${OUTER[41]} ${OUTER[42]} $SPI12
+}
+
+repeat() {
+	local i
+	# shellcheck disable=SC2059	# the format is a parameter
+	for ((i = 0; i < $1; i++)); do printf "$2" $i; done
+}
+
+# received OUTER KEY-BYTES: packets with and without padding are delivered, fill
+# packets are counted, what has no inner packet is dropped; all were authentic,
+# so their windows took note of them
+received() {
+	local f=$1 n
+
+	n=$(count 40 12)
+	begin $f $2
+	sink
+	counters_mark
+	inject good $f $n
+	sunk "$(repeat $n good)"
+	counters_check hv2:$SPI12:rx-packets==$n \
+		hv2:$SPI12:rx-bytes==$((n * (32 + 52) / 2)) hv2:$SPI12:windows==1
+
+	counters_mark
+	inject padded $f $n
+	sunk "$(repeat $n 'padded %03d')"
+	counters_check hv2:$SPI12:rx-packets==$n \
+		hv2:$SPI12:rx-bytes==$((n * (38 + 58) / 2)) hv2:$SPI12:windows==1
+
+	counters_mark
+	inject fill $f $n
+	counters_check hv2:$SPI12:rx-fill==$n hv2:$SPI12:rx-replay==$n \
+		hv2:-:XfrmInStateSeqError==$n hv2:$SPI12:rx-bytes==0 \
+		hv2:$SPI12:windows==1
+
+	counters_mark
+	inject empty $f $n
+	inject nibble $f
+	inject headless $f
+	n=$((n + 13 + 19 + 39))
+	counters_check hv2:$SPI12:rx-inner==$n hv2:-:XfrmInStateModeError==$n \
+		hv2:$SPI12:rx-bytes==0 hv2:$SPI12:windows==3
+	sunk ''
+}
+
+topo_wire || skip_all "no namespaces"
+sink
+ktap_plan 9
+ktap_test "AES-128 in IPv4" sent 4 16
+ktap_test "AES-192 in IPv6" sent 6 24
+ktap_test "AES-256 in IPv4" sent 4 32
+ktap_test "AES-256 in IPv6, dont-encap-dscp" sent 6 32 dont-encap-dscp
+ktap_test "AES-128 in IPv4, noecn" sent 4 16 noecn
+ktap_test "differences are seen" sent_is_strict
+defer_run
+ktap_test "received: AES-128 in IPv4" received 4 16
+ktap_test "received: AES-192 in IPv6" received 6 24
+ktap_test "received: AES-256 in IPv4" received 4 32
+ktap_finish
