@@ -24,7 +24,7 @@ fi
 
 # The log's own lines only: other parts of the kernel may talk in between.
 log=$(dmesg | sed -n "/$mark/,\$p" |
-	sed -nE 's/^\[[^]]*\](\[[^]]*\])? //; /^ *(KTAP version|1\.\.[0-9]|(not )?ok [0-9]|#)/p')
+	sed -nE 's/^\[[^]]*\]( ?\[[^]]*\])? //; /^ *(KTAP version|1\.\.[0-9]|(not )?ok [0-9]|#)/p')
 rmmod vpe_kunit
 printf '%s\n' "$log"
 

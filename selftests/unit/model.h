@@ -83,7 +83,7 @@ static inline u64 vpe_model_first(const struct vpe_model *m, u64 *state)
 
 	if (r % 4 == 0)
 		return vpe_random(state);
-	return edges[r / 4 % (sizeof(edges) / sizeof(edges[0]))];
+	return edges[r / 4 % ARRAY_SIZE(edges)];
 }
 
 /* The next number to try: in order most of the time, else at some edge. */

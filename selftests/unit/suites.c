@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "test.h"
 
-extern const struct test_suite suite_header, suite_window, suite_context,
-	suite_aead, suite_race;
-
 const struct test_suite *const test_suites[] = {
 #ifndef ONLY_RACES
 	&suite_header, &suite_window, &suite_context, &suite_aead,

@@ -19,6 +19,8 @@ struct test_suite {
 	const struct test_case *cases;
 };
 
+extern const struct test_suite suite_header, suite_window, suite_context,
+	suite_aead, suite_race;
 extern const struct test_suite *const test_suites[];
 extern u64 test_seed;
 
@@ -42,6 +44,6 @@ void test_failed(const char *file, int line, const char *what);
 	}								\
 } while (0)
 
-void test_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+__printf(1, 2) void test_say(const char *format, ...);
 
 #endif /* _UNIT_TEST_H */

@@ -10,8 +10,8 @@
 #include "test.h"
 #include "vectors.h"
 
-#define for_each_vector(v) \
-	for (v = vpe_vectors; v < vpe_vectors + ARRAY_SIZE(vpe_vectors); v++)
+static const struct vpe_vector *const vectors_end =
+	vpe_vectors + ARRAY_SIZE(vpe_vectors);
 
 static int done_err;
 static void *done_op;
@@ -68,7 +68,7 @@ static void seal(void)
 	struct crypto_aead *tfm;
 	struct vpe_hdr *hdr;
 
-	for_each_vector(v) {
+	for (v = vpe_vectors; v < vectors_end; v++) {
 		tfm = tfm_of(v);
 		hdr = plain_packet(v);
 		expect_eq(v->packet_len, VPE_HLEN + v->plaintext_len);
@@ -85,7 +85,7 @@ static void open_packets(void)
 	struct crypto_aead *tfm;
 	struct vpe_hdr *hdr;
 
-	for_each_vector(v) {
+	for (v = vpe_vectors; v < vectors_end; v++) {
 		tfm = tfm_of(v);
 		hdr = packet_of(v->packet, v->packet_len);
 		expect_eq(crypt(tfm, hdr, v->plaintext_len, false), 0);
@@ -108,7 +108,7 @@ static void flipped_bits(void)
 	struct vpe_hdr *hdr;
 	unsigned int bit;
 
-	for_each_vector(v) {
+	for (v = vpe_vectors; v < vectors_end; v++) {
 		tfm = tfm_of(v);
 		for (bit = 0; bit < v->packet_len * 8; bit++) {
 			hdr = packet_of(v->packet, v->packet_len);
@@ -236,6 +236,8 @@ static void empty(void)
 static void async(void)
 {
 	struct crypto_aead *tfm = tfm_of(vpe_vectors);
+	const struct vpe_vector *v;
+	unsigned int requests = 0;
 
 	expect(!vpe_aead_is_async(tfm));
 	crypto_free_aead(tfm);
@@ -247,9 +249,9 @@ static void async(void)
 	seal();
 	open_packets();
 	flipped_bits();
-	expect_eq(shim_aead.requests, ARRAY_SIZE(vpe_vectors) * 2 + 8 *
-		  ({ unsigned int sum = 0; const struct vpe_vector *v;
-		     for_each_vector(v) sum += v->packet_len; sum; }));
+	for (v = vpe_vectors; v < vectors_end; v++)
+		requests += 2 + 8 * v->packet_len;
+	expect_eq(shim_aead.requests, requests);
 }
 
 static void free_op(void *data, int err)
@@ -270,7 +272,7 @@ static void async_frees(void)
 	size_t i;
 
 	shim_aead.async = true;
-	for_each_vector(v) {
+	for (v = vpe_vectors; v < vectors_end; v++) {
 		i = (size_t)(v - vpe_vectors);
 		tfm[i] = tfm_of(v);
 		hdr[i] = plain_packet(v);
@@ -279,7 +281,7 @@ static void async_frees(void)
 		expect_eq(vpe_op_seal(op, hdr[i], 1, v->plaintext_len, free_op), -EINPROGRESS);
 	}
 	expect_eq(shim_aead_complete(), ARRAY_SIZE(vpe_vectors));
-	for_each_vector(v) {
+	for (v = vpe_vectors; v < vectors_end; v++) {
 		i = (size_t)(v - vpe_vectors);
 		expect(!memcmp(hdr[i], v->packet, v->packet_len), "vector %zu", i);
 		free(hdr[i]);

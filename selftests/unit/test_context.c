@@ -89,13 +89,17 @@ static void first_number(void)
 	/* each in a process of its own would be clean; "used" only ever grows */
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		u64 shift = i * 100 * HOUR;
-		u64 used = cases[i].used ? cases[i].used + shift : 0;
+		u64 used = cases[i].used;
+		u64 last = cases[i].last;
 
 		here.windows_max = VPE_NET_WINDOWS_MAX;
 		shim_real_ns = NOW + shift;
 		shim_boot_ns = HOUR + shift;
 		vpe_contexts_init();
+		if (last)
+			last += shift;
 		if (used) {
+			used += shift;
 			shim_real_ns = 0;
 			shim_boot_ns = 0;
 			ctx = get(&here, KEY_B);
@@ -110,7 +114,7 @@ static void first_number(void)
 			shim_boot_ns += (u64)cases[i].step;
 		ctx = get(&here, KEY_A);
 		expect(!vpe_context_started(ctx));
-		expect_eq(vpe_context_start(ctx, cases[i].last ? cases[i].last + shift : 0), 0);
+		expect_eq(vpe_context_start(ctx, last), 0);
 		expect(vpe_context_started(ctx));
 		expect(ctx->first == cases[i].first + shift, "%s: %lld off", cases[i].winner,
 		       (s64)(ctx->first - cases[i].first - shift));

@@ -5,6 +5,7 @@
 
 #define __packed		__attribute__((__packed__))
 #define __aligned(x)		__attribute__((__aligned__(x)))
+#define __printf(a, b)		__attribute__((__format__(printf, a, b)))
 #define __percpu
 #define __rcu
 #define likely(x)		__builtin_expect(!!(x), 1)
