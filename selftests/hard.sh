@@ -39,8 +39,13 @@ receiver_start() {
 	slowwait listening "$1" udp "$2"
 }
 
-# receiver_report: waits until it is through; its words go to $received
+# receiver_report [stop]: waits until it is through, or makes it stop soon; its
+# words go to $received
 receiver_report() {
+	if [ -n "${1-}" ]; then
+		sleep 0.5
+		kill $receiver_pid
+	fi
 	slowwait gone $receiver_pid
 	wait $receiver_pid
 	received=$(<"$TMP/received")
@@ -71,7 +76,7 @@ sender_report() {
 # itself after COUNT
 capture_pid=''
 capture_start() {
-	ip netns exec "$1" tcpdump -Z root -n -p -U -i "$2" -B 16384 ${4:+-c "$4"} \
+	ip netns exec "$1" tcpdump -Z root -n -p -U --immediate-mode -i "$2" -B 16384 ${4:+-c "$4"} \
 		-w "$3" 'proto 50 or (ip6 proto 50)' 2>"$3.err" &
 	capture_pid=$!
 	defer stop_pid $capture_pid
@@ -80,7 +85,11 @@ capture_start() {
 
 # capture_stop FILE: fails if any packet was missed
 capture_stop() {
-	sleep 0.2
+	local size=-1
+	until [ "$(stat -c %s "$1")" = $size ]; do
+		size=$(stat -c %s "$1")
+		sleep 0.3
+	done
 	kill -INT $capture_pid 2>/dev/null
 	slowwait gone $capture_pid
 	wait $capture_pid

@@ -26,15 +26,20 @@
 #define SOL_UDP		17
 #endif
 
-#define NUMBERS		(1U << 24)	/* that a receiver can tell apart */
+#define NUMBERS		(16U * 1024 * 1024)	/* that a receiver can tell apart */
 #define BATCH		64
 #define SEGMENTS	32
 
-static volatile sig_atomic_t stopped;
+static int stopped;
 
 static void on_signal(int sig)
 {
-	stopped = 1;
+	__atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
+}
+
+static int is_stopped(void)
+{
+	return __atomic_load_n(&stopped, __ATOMIC_RELAXED);
 }
 
 static void die(const char *what)
@@ -112,7 +117,7 @@ static void fill(unsigned char *buf, uint32_t number, size_t size)
 
 static int do_send(int argc, char **argv)
 {
-	unsigned long attempts = 0, einval = 0, eagain = 0, other = 0;
+	unsigned long attempts = 0, einval = 0, eagain = 0, eperm = 0, other = 0;
 	unsigned int count = 1000, hop = 0, segments = 1, pause_ms = 0, i;
 	uint32_t number = 0, end;
 	double rate = 0, seconds = 0, start, spent;
@@ -177,7 +182,7 @@ static int do_send(int argc, char **argv)
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 
 	start = now();
-	for (end = number + count; number < end && !stopped; attempts += i) {
+	for (end = number + count; number < end && !is_stopped(); attempts += i) {
 		ssize_t ret;
 
 		if (seconds && now() - start >= seconds)
@@ -202,12 +207,15 @@ static int do_send(int argc, char **argv)
 			einval += i;
 		else if (errno == EAGAIN)
 			eagain += i;
+		else if (errno == EPERM)
+			eperm += i;
 		else
 			other += i;
 	}
 	spent = now() - start;
-	printf("attempts=%lu einval=%lu eagain=%lu eother=%lu next=%u rate=%.0f\n",
-	       attempts, einval, eagain, other, number, attempts / spent);
+	printf("attempts=%lu einval=%lu eperm=%lu eagain=%lu eother=%lu next=%u rate=%.0f\n",
+	       attempts, einval, eperm, eagain, other, number,
+	       attempts / spent);
 	if (other)
 		fprintf(stderr, "last error: %s\n", strerror(last_error));
 	return 0;
@@ -257,7 +265,7 @@ static int do_recv(int argc, char **argv)
 		msgs[i].msg_hdr.msg_iovlen = 1;
 	}
 
-	while (!stopped) {
+	while (!is_stopped()) {
 		struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
 		n = poll(&pfd, 1, received ? idle : 500);

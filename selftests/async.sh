@@ -1,0 +1,150 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Ciphers that finish later: the same traffic, then SAs, a namespace and the
+# module go with requests in flight. pcrypt works on other CPUs' work queues,
+# cryptd on this CPU's.
+. "$(dirname "$0")/lib.sh"
+. "$lib_dir/hard.sh"
+
+port=9000
+
+# wrap pcrypt|cryptd: from now on gcm(aes) is the wrapped one, which has the
+# higher priority
+wrap() {
+	modprobe -q "$1" || [ -d "/sys/module/$1" ] || grep -q "^name.*$1" /proc/crypto ||
+		skip "this kernel has no $1"
+	modprobe -q algif_aead
+	python3 - "$1(gcm(aes))" <<-'END' || skip "cannot make $1(gcm(aes))"
+		import socket, sys
+		with socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET) as s:
+		    s.bind(("aead", sys.argv[1]))
+	END
+	grep -q "$1(" /proc/crypto || skip "no $1(gcm(aes)) in /proc/crypto"
+}
+
+# The wrapped cipher goes with its module, once nobody uses it.
+unwrap() {
+	local ns
+	for ns in "$HV1" "$HV2"; do
+		ip -n "$ns" xfrm policy flush
+		ip -n "$ns" xfrm state flush
+	done 2>/dev/null
+	busywait 5000 rmmod "$1" 2>/dev/null
+	return 0
+}
+
+# async_stat NS SPI: encryptions and decryptions that finished later
+async_stat() {
+	echo $(($(vpe_stat "$1" "$2" tx-async) + $(vpe_stat "$1" "$2" rx-async)))
+}
+
+is_async() {
+	local name
+	name=$(ip -n "$HV1" -j xfrm vpe show | jq -r '.[0].aead')
+	echo "cipher: $name"
+	[[ $name == "$1("* ]] || fail "the SA's cipher is not $1's"
+}
+
+traffic() {
+	local f=$2 n ns spi
+
+	wrap "$1"
+	tunnel "$f" "$f"
+	is_async "$1"
+	counters_mark
+	ping_ok "$HV1" 5 56 "${INNER[${f}2]}"
+	ping_ok "$HV2" 5 1400 "${INNER[${f}1]}"
+	ping_ok "$HV1" 2 20000 "${INNER[${f}2]}"
+	n=$(count 500 100)
+	receiver_start "$HV2" $port 1000
+	run ns_exec "$HV1" "$tools/numbered" send -n "$n" -r "$(count 2000 300)" -h 10 \
+		"${INNER[${f}2]}" $port
+	receiver_report
+	[ "$(value "$received" unique)" -eq "$n" ] || fail "UDP: $received"
+	[ "$(value "$received" duplicates)" -eq 0 ] || fail "UDP: $received"
+	iperf_server "$HV2"
+	iperf "$HV1" "${INNER[${f}2]}" -n 1M
+	iperf "$HV1" "${INNER[${f}2]}" -n 1M -R
+	carried '>1000' '>500' "hv?:*:tx-gso>0"
+	for ns in "$HV1" "$HV2"; do
+		for spi in $SPI12 $SPI21; do
+			echo "$ns $spi: $(async_stat "$ns" $spi) finished later"
+			[ "$(async_stat "$ns" $spi)" -gt 0 ] ||
+				fail "no request finished later: nothing was tested"
+		done
+	done
+}
+
+# SAs deleted and flushed while requests are in flight
+deletion() {
+	local i later=0
+
+	wrap "$1"
+	tunnel 4 4
+	sender_start "$HV1" -t 300 -h 50 "${INNER[42]}" $port
+	for ((i = 0; i < $(count 10 3); i++)); do
+		sleep 0.05
+		later=$((later + $(async_stat "$HV1" $SPI12)))
+		run ip -n "$HV1" xfrm state flush
+		run ip -n "$HV2" xfrm state flush
+		sas 4
+	done
+	sender_report stop
+	echo "$sent, $later finished later"
+	[ $later -gt 0 ] || fail "no request finished later: nothing was tested"
+}
+
+# Both namespaces, then the module; the traffic is a tenant's
+teardown() {
+	wrap "$1"
+	topo_wire
+	topo_tenants
+	tunnel 4 4
+	ping_ok "$TENANT1" 2 56 "${TENANT[42]}"
+	sender_start "$TENANT1" -t 300 -h 50 "${TENANT[42]}" $port
+	sleep 0.5
+	[ "$(async_stat "$HV1" $SPI12)" -gt 0 ] || fail "no request finished later"
+	run ip netns del "$HV1"
+	run ip netns del "$HV2"
+	sender_report stop
+	cleanup_ns "$TENANT1" "$TENANT2"
+}
+
+unload() {
+	wrap "$1"
+	tunnel 4 4
+	sender_start "$HV1" -t 300 -h 50 "${INNER[42]}" $port
+	sleep 0.2
+	rmmod xfrm_vpe 2>/dev/null && fail "unloaded with SAs in use"
+	xfrm_flush
+	slowwait rmmod_quiet
+	sender_report stop
+	run module_load
+}
+
+rmmod_quiet() {
+	rmmod xfrm_vpe 2>/dev/null
+}
+
+with() {
+	defer unwrap "$2"
+	"$@"
+}
+
+backlog_grow
+topo_wire || skip_all "no namespaces"
+kinds=()
+for kind in pcrypt cryptd; do
+	! modprobe -nq $kind || kinds+=($kind)
+done
+[ ${#kinds[@]} -gt 0 ] || skip_all "neither pcrypt nor cryptd"
+ktap_plan $((5 * ${#kinds[@]}))
+for kind in "${kinds[@]}"; do
+	ktap_test "$kind: IPv4 traffic" with traffic "$kind" 4
+	ktap_test "$kind: IPv6 traffic" with traffic "$kind" 6
+	ktap_test "$kind: SAs deleted" with deletion "$kind"
+	ktap_test "$kind: namespaces deleted" with teardown "$kind"
+	ktap_test "$kind: module unloaded" with unload "$kind"
+done
+ktap_finish

@@ -1,0 +1,228 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Classic ESP does not notice the module: the kernel's own tests give the same
+# results with and without it, esp4_offload and esp6_offload work, and not a
+# packet is lost and no SA refused while it is loaded and unloaded.
+#
+# VPE_LOADS: how often it is; default 10, on a slow machine 3.
+. "$(dirname "$0")/lib.sh"
+. "$lib_dir/hard.sh"
+
+port=9000
+kselftests=${VPE_KSELFTESTS:-$lib_dir/../build/kselftests}
+
+unload() {
+	rmmod xfrm_vpe 2>/dev/null
+}
+
+# esp_add NS FAMILY FROM TO SPI
+esp_add() {
+	ip -n "$1" xfrm state add src "${OUTER[$2$3]}" dst "${OUTER[$2$4]}" \
+		proto esp spi "$5" reqid 1 mode tunnel replay-window 32 \
+		aead "$AEAD" "0x$(printf '%040x' "$5")" 128
+}
+
+# esp FAMILY: classic SAs and policies in both hypervisors
+esp() {
+	local ns
+
+	for ns in "$HV1" "$HV2"; do
+		run esp_add "$ns" "$1" 1 2 $SPI12
+		run esp_add "$ns" "$1" 2 1 $SPI21
+	done
+	policies "$1" "$1"
+}
+
+# verdicts FILE: what a test of the kernel had to say, without the times and the
+# names that change
+verdicts() {
+	grep -E 'PASS|FAIL|SKIP|TEST|ok|\[' "$1" | sed -E 's/[a-z0-9]+-[A-Za-z0-9]{6}\>/NS/g'
+}
+
+# kernel_tests DIR: all of them at once; output and exit status to DIR
+kernel_tests() {
+	local t pids=() i=0
+
+	mkdir "$1"
+	for t in xfrm_policy xfrm_state; do
+		(cd "$kselftests" && timeout 240 "./$t.sh" >"$1/$t.out" 2>&1
+		 echo "exit status $?" >>"$1/$t.out") &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	for t in xfrm_policy xfrm_state; do
+		verdicts "$1/$t.out" >"$1/$t"
+		tail -n1 "$1/$t.out" >>"$1/$t"
+	done
+}
+
+kernels_own() {
+	local t
+
+	[ -e "$kselftests/xfrm_policy.sh" ] || skip "needs the kernel's tests: vm/kselftests"
+	slowwait unload
+	kernel_tests "$TMP/without"
+	run module_load
+	kernel_tests "$TMP/with"
+	for t in xfrm_policy xfrm_state; do
+		echo "$t: $(grep -cE 'PASS|\[ OK \]' "$TMP/with/$t") passed, $(tail -n1 "$TMP/with/$t")"
+		diff "$TMP/without/$t" "$TMP/with/$t" || fail "$t: not the same results"
+		grep -qE 'PASS|\[ OK \]' "$TMP/with/$t" || {
+			tail -n5 "$TMP/with/$t.out"
+			fail "$t: nothing passed"
+		}
+	done
+}
+
+# esp_runs FAMILY: traffic of all sorts by classic ESP, nothing lost
+esp_runs() {
+	local f=$1
+
+	xfrm_flush
+	esp "$f"
+	counters_mark
+	ping_ok "$HV1" 3 1000 "${INNER[${f}2]}"
+	ping_ok "$HV1" 1 20000 "${INNER[${f}2]}"
+	receiver_start "$HV2" $port 700
+	run ns_exec "$HV1" "$tools/numbered" send -n 200 -r 2000 "${INNER[${f}2]}" $port
+	receiver_report
+	[ "$(value "$received" unique)" -eq 200 ] || fail "UDP: $received"
+	iperf_server "$HV2"
+	iperf "$HV1" "${INNER[${f}2]}" -n 2M
+	iperf "$HV1" "${INNER[${f}2]}" -n 2M -R
+	counters_check 'hv?:0x*:*>=0'
+	xfrm_flush
+}
+
+# offload before|after: esp4_offload and esp6_offload are loaded before or after us
+offload() {
+	local m
+
+	xfrm_flush
+	slowwait unload
+	for m in esp4_offload esp6_offload; do
+		modprobe -nq $m || skip "this kernel has no $m"
+		if grep -q "^$m " /proc/modules; then slowwait rmmod $m; fi
+	done
+	[ "$1" = after ] || run modprobe -a esp4_offload esp6_offload
+	run module_load
+	[ "$1" = before ] || run modprobe -a esp4_offload esp6_offload
+	esp_runs 4
+	esp_runs 6
+	# and ours beside them
+	tunnel 4 4
+	counters_mark
+	ping_ok "$HV1" 3 1000 "${INNER[42]}"
+	iperf_server "$HV2" 5202
+	iperf "$HV1" "${INNER[42]}" -p 5202 -n 2M
+	carried '>3' '>3' 'hv?:*:tx-gso>=0'
+	xfrm_flush
+	slowwait unload
+	for m in esp4_offload esp6_offload; do
+		slowwait rmmod $m
+	done
+	esp_runs 4
+	run module_load
+}
+
+# SAs of other keys come and go in hv1, until $TMP/stop is there
+churn() {
+	local n=0
+
+	while [ ! -e "$TMP/stop" ]; do
+		if ! churn_once; then
+			echo "failed in round $n"
+			return 1
+		fi
+		n=$((n + 1))
+	done
+	echo "$n rounds"
+}
+
+churn_once() {
+	local f
+
+	for f in 4 6; do
+		esp_add "$HV1" $f 1 2 0x9001 || return
+		ip -n "$HV1" xfrm state delete src "${OUTER[${f}1]}" \
+			dst "${OUTER[${f}2]}" proto esp spi 0x9001 || return
+	done
+}
+
+# loads FAMILY: load and unload under load
+loads() {
+	local i loads churner
+
+	loads=${VPE_LOADS:-$(count 10 3)}
+	xfrm_flush
+	slowwait unload
+	esp "$1"
+	receiver_start "$HV2" $port 3000
+	sender_start "$HV1" -t 600 -r 250 "${INNER[${1}2]}" $port
+	rm -f "$TMP/stop"
+	churn >"$TMP/churn" 2>&1 &
+	churner=$!
+	defer touch "$TMP/stop"
+	for ((i = 0; i < loads; i++)); do
+		run module_load
+		sleep 0.1
+		slowwait unload
+	done
+	touch "$TMP/stop"
+	wait $churner || fail "SAs: $(<"$TMP/churn")"
+	sender_report stop
+	receiver_report
+	echo "$loads loads; $sent; $received; SAs added and deleted: $(<"$TMP/churn")"
+	[ "$(value "$sent" attempts)" -ge $((loads * 20)) ] || fail "hardly anything was sent"
+	[ "$(value "$sent" attempts)" -eq "$(value "$received" unique)" ] || fail "packets were lost"
+	[ "$(value "$received" duplicates)" -eq 0 ] || fail "packets came twice"
+	xfrm_flush
+	run module_load
+}
+
+references() {
+	local m
+	for m in esp4 esp6 xfrm_user; do
+		[ ! -e /sys/module/$m/refcnt ] || echo "$m $(<"/sys/module/$m/refcnt")"
+	done
+}
+
+# Nothing of the module stays behind
+left_behind() {
+	local before
+
+	xfrm_flush
+	slowwait unload
+	before=$(references)
+	run module_load
+	tunnel 4 4
+	ping_ok "$HV1" 1 56 "${INNER[42]}"
+	rmmod xfrm_vpe 2>"$TMP/rmmod" && fail "unloaded with SAs in use"
+	grep -q 'in use' "$TMP/rmmod" || fail "rmmod: $(<"$TMP/rmmod")"
+	xfrm_flush
+	slowwait unload
+	[ "$(references)" = "$before" ] || fail "references: before $before, after $(references)"
+	grep -q '\[xfrm_vpe\]' /proc/kallsyms && fail "symbols are left"
+	esp_runs 4
+	# esp4 and esp6 complain if somebody else is in their place
+	slowwait esp_reload
+	esp_runs 4
+	esp_runs 6
+	run module_load
+}
+
+esp_reload() {
+	rmmod esp4 esp6 && modprobe -a esp4 esp6
+}
+
+backlog_grow
+topo_wire || skip_all "no namespaces"
+ktap_plan 6
+ktap_test "unloading leaves nothing behind" left_behind
+ktap_test "esp4_offload, esp6_offload loaded before" offload before
+ktap_test "esp4_offload, esp6_offload loaded after" offload after
+ktap_test "IPv4: loads and unloads under load" loads 4
+ktap_test "IPv6: loads and unloads under load" loads 6
+ktap_test "the kernel's own tests" kernels_own
+ktap_finish
