@@ -55,6 +55,7 @@ time.sleep(600)' &
 }
 
 topo_wire || skip_all "no namespaces"
+vpe_wire_start
 # Bits of 68 bytes: SPI, Sender ID, and all else
 step=$(count 1 8)
 spi=$((32 / step)) sender=$((16 / step)) others=$((496 / step))

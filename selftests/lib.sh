@@ -43,9 +43,6 @@ readonly ksft_pass=0 ksft_fail=1 ksft_skip=4
 
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/vpe-test.XXXXXX") || exit $ksft_fail
 
-# Python keeps what it compiled from test to test.
-export PYTHONPYCACHEPREFIX=${TMPDIR:-/tmp}/vpe-test.pycache
-
 ##############################################################################
 # Defer: commands that the end of a test, or of the file, runs in reverse order
 
@@ -279,6 +276,9 @@ topo_wire() {
 	setup_ns HV1 HV2 || return
 	run ip link add eth0 mtu "${1:-1500}" netns "$HV1" type veth \
 		peer name eth0 mtu "${1:-1500}" netns "$HV2"
+	# Known to vpe_wire.py
+	run ip -n "$HV1" link set eth0 address 02:00:00:00:00:01
+	run ip -n "$HV2" link set eth0 address 02:00:00:00:00:02
 	topo_hv "$HV1" 1 2
 	topo_hv "$HV2" 2 1
 }
@@ -588,36 +588,47 @@ carried() {
 ##############################################################################
 # The wire
 
-wire_pid=''
+wire_pids=()
 
-# wire_watch [FILTER]: from here on every packet on the wire is looked at that is
-# not protocol 50 between outer addresses, ARP or neighbour discovery, nor
-# matches FILTER
+# wire_watch [FILTER]: from here on every packet that a hypervisor puts on the
+# wire is looked at that is not protocol 50 between outer addresses, ARP or
+# neighbour discovery, nor matches FILTER. (Those that come in are seen once more
+# decrypted, as with ESP.)
 wire_watch() {
-	local f allowed='arp or (icmp6 and ip6[40] >= 130 and ip6[40] <= 143) or (ip6[6] == 0 and ip6[40] == 58)'
+	local hv ns allowed='arp'
 
-	for f in 4 6; do
-		allowed+=" or (${f/4/ip} proto 50 and host ${OUTER[${f}1]} and host ${OUTER[${f}2]})"
-	done
-	allowed=${allowed//or (6 proto/or (ip6 proto}
+	allowed+=' or (icmp6 and ip6[40] >= 130 and ip6[40] <= 143)'
+	allowed+=' or (ip6[6] == 0 and ip6[40] == 58)'
+	allowed+=" or (ip proto 50 and host ${OUTER[41]} and host ${OUTER[42]})"
+	allowed+=" or (ip6 proto 50 and host ${OUTER[61]} and host ${OUTER[62]})"
 	[ $# -eq 0 ] || allowed+=" or ($1)"
-	# Not ns_exec: a function in the background is a shell more.
-	ip netns exec "$HV1" tcpdump -Z root --immediate-mode -l -n -p -i eth0 "not ($allowed)" \
-		>"$TMP/clear" 2>"$TMP/clear.err" &
-	wire_pid=$!
-	defer stop_pid $wire_pid
-	slowwait grep -q 'listening on' "$TMP/clear.err"
+	wire_pids=()
+	for hv in HV1 HV2; do
+		ns=${!hv}
+		# Not ns_exec: a function in the background is a shell more.
+		ip netns exec "$ns" tcpdump -Z root --immediate-mode -l -n -p -i eth0 \
+			"outbound and not ($allowed)" \
+			>"$TMP/clear.$hv" 2>"$TMP/clear.$hv.err" &
+		wire_pids+=($!)
+		defer stop_pid $!
+	done
+	for hv in HV1 HV2; do
+		slowwait grep -q 'listening on' "$TMP/clear.$hv.err"
+	done
 }
 
 # Fails if anything else was on the wire since wire_watch.
 wire_clean() {
-	kill -TERM $wire_pid
-	slowwait grep -q ' received by filter' "$TMP/clear.err"
-	# It may have left some unread.
-	if ! grep -q '^0 packets received by filter' "$TMP/clear.err"; then
-		head -n 5 "$TMP/clear"
-		fail "wire: something was in the clear"
-	fi
+	local hv
+	kill -TERM "${wire_pids[@]}"
+	for hv in HV1 HV2; do
+		slowwait grep -q ' received by filter' "$TMP/clear.$hv.err"
+		# It may have left some unread.
+		if ! grep -q '^0 packets received by filter' "$TMP/clear.$hv.err"; then
+			head -n 5 "$TMP/clear.$hv"
+			fail "wire: something of $hv was in the clear"
+		fi
+	done
 }
 
 ##############################################################################
@@ -646,13 +657,24 @@ iperf() {
 	run ns_exec "$ns" timeout "$WAIT_TIMEOUT" iperf3 -c "$to" --connect-timeout 5000 "$@"
 }
 
-# vpe_wire sent|inject ...: from HV1, see vpe_wire.py
-vpe_wire() {
-	run ns_exec "$HV1" python3 "$lib_dir/vpe_wire.py" "$@"
+# vpe_wire_start: vpe_wire.py in HV1, for all tests that follow
+vpe_wire_start() {
+	run mkfifo "$TMP/wire.ask" "$TMP/wire.answer"
+	# Both ends: neither waits for the other to be opened
+	exec 8<>"$TMP/wire.ask" 9<>"$TMP/wire.answer"
+	ip netns exec "$HV1" python3 "$lib_dir/vpe_wire.py" <&8 >&9 2>&1 &
+	defer stop_pid $!
 }
 
-# inject KIND OUTER-FAMILY [NUMBER]: packets made by vpe_wire.py, to HV2; prints
-# how many
+# vpe_wire sent|inject ...: see vpe_wire.py
+vpe_wire() {
+	local answer
+	echo "$*" >&8
+	read -r -t $((WAIT_TIMEOUT * 3)) answer <&9 || fail "vpe_wire.py does not answer"
+	[ "$answer" = ok ] || fail "vpe_wire.py $*: $answer"
+}
+
+# inject KIND OUTER-FAMILY [NUMBER]: packets made by vpe_wire.py, to HV2
 inject() {
 	vpe_wire inject $1 $2 "$KEY12" ${OUTER[${2}1]} ${OUTER[${2}2]} $SPI12 "${3:-1}"
 }

@@ -4,17 +4,17 @@
 VPE packets taken apart and put together, by nothing that the module uses:
 see Documentation/protocol.rst.
 
-	vpe_wire.py sent FAMILY KEY SRC DST SPI [OPTION...]
-	vpe_wire.py inject KIND FAMILY KEY SRC DST SPI [NUMBER]
+	sent FAMILY KEY SRC DST SPI [OPTION...]
+	inject KIND FAMILY KEY SRC DST SPI [NUMBER]
 
-Runs in the namespace of the sending hypervisor, whose wire is eth0. SRC and
-DST are outer addresses. Inner addresses are those of lib.sh. Exit status 0, or
-1 and a line that says what is wrong.
+are commands read from standard input, one a line (loading the cipher takes
+longer than all else), each answered by a line "ok" or "failed: REASON". Runs in
+the namespace of the sending hypervisor, whose wire is eth0. SRC and DST are
+outer addresses. Inner addresses are those of lib.sh.
 """
 import ipaddress
 import json
 import os
-import random
 import socket
 import struct
 import subprocess
@@ -27,6 +27,9 @@ INNER = {4: ("192.168.1.1", "192.168.2.1"), 6: ("fd00:1::1", "fd00:2::1")}
 ETH = {4: 0x0800, 6: 0x86dd}
 SLOW = os.environ.get("KSFT_MACHINE_SLOW") == "yes" or \
     os.environ.get("VPE_KERNEL") == "debug"
+
+
+CPUS = os.sched_getaffinity(0)
 
 
 class Failed(Exception):
@@ -106,7 +109,7 @@ class Wire:
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                                   socket.htons(0x0003))
         self.sock.bind(("eth0", 0x0003))
-        self.sock.settimeout(20)
+        self.sock.settimeout(60 if SLOW else 20)
 
     def __iter__(self):
         while True:
@@ -122,19 +125,10 @@ class Wire:
                 return packet
         return None
 
-    def mac(self, dst):
-        """What frames to the other hypervisor begin with."""
-        with open("/sys/class/net/eth0/address", encoding="ascii") as file:
-            mine = bytes.fromhex(file.read().strip().replace(":", ""))
-        neigh = json.loads(subprocess.run(
-            ["ip", "-j", "neigh", "get", dst, "dev", "eth0"], check=True,
-            stdout=subprocess.PIPE).stdout)
-        theirs = bytes.fromhex(neigh[0]["lladdr"].replace(":", ""))
-        return theirs + mine + struct.pack("!H", ETH[self.family])
-
-    def send(self, dst, packets):
-        """Gives the receiver time, whose backlog is bounded."""
-        mac = self.mac(dst)
+    def send(self, packets):
+        """To hv2; gives it time, as its backlog is bounded."""
+        mac = bytes.fromhex("020000000002" "020000000001") + \
+            struct.pack("!H", ETH[self.family])
         for number, packet in enumerate(packets):
             self.sock.send(mac + packet)
             if number % 64 == 63:
@@ -198,7 +192,7 @@ def check_tos(tos, inner, options):
 def sent(sa, options):
     """Sends inner packets of all kinds and looks at the outer ones."""
     wire = Wire(sa.family)
-    cpus = sorted(os.sched_getaffinity(0))
+    cpus = sorted(CPUS)
     last, idents, first = {}, [], None
     began = time.time_ns()
     kinds = [(f, tos, df, size) for f in (4, 6) for tos in (0, 0xb9, 0x03, 0x28)
@@ -235,7 +229,7 @@ def sent(sa, options):
     expect("equal IDs", len(idents) - len(set(idents)), 0)
     show = json.loads(subprocess.run(
         ["ip", "-j", "xfrm", "vpe", "show", "spi", hex(sa.spi)], check=True,
-        stdout=subprocess.PIPE).stdout)[0]
+        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout)[0]
     if "fresh" in options:
         expect("first-seq in ip xfrm vpe show", show["first-seq"], first)
 
@@ -243,22 +237,21 @@ def sent(sa, options):
 ##############################################################################
 # What it receives
 
-def numbers(kind):
-    """A sequence number later than those of calls before, never used by hv1."""
-    del kind
+def numbers():
+    """A sequence number later than those of calls before."""
     return time.time_ns()
 
 
 def good(sa, number):
     """As many good packets."""
-    seq = numbers("good")
+    seq = numbers()
     return [sa.outer(sa.seal(seq + i, inner_udp(4 + 2 * (i % 2), b"good"), window=7))
             for i in range(number)]
 
 
 def padded(sa, number):
     """Padding after the inner packet, zeros and others."""
-    seq = numbers("padded")
+    seq = numbers()
     packets = []
     for i in range(number):
         pad = os.urandom(i * 37 % 700) if i % 2 else bytes(i * 37 % 700)
@@ -270,27 +263,27 @@ def padded(sa, number):
 
 def fill(sa, number):
     """Fill packets of all sizes, then the same once more."""
-    seq = numbers("fill")
+    seq = numbers()
     packets = [sa.outer(sa.seal(seq + i, bytes([i & 15]) + os.urandom(i * 11),
                                 window=9)) for i in range(number)]
     return packets + packets
 
 
 def empty(sa, number):
-    seq = numbers("empty")
+    seq = numbers()
     return [sa.outer(sa.seal(seq + i, b"", window=10)) for i in range(number)]
 
 
 def nibble(sa, _):
     """All first nibbles but 0, 4 and 6."""
-    seq = numbers("nibble")
+    seq = numbers()
     return [sa.outer(sa.seal(seq + i, bytes([i << 4]) + inner_udp(4, b"x")[1:],
                              window=11)) for i in range(16) if i not in (0, 4, 6)]
 
 
 def headless(sa, _):
     """Shorter than the inner header: 19 lengths of IPv4, 39 of IPv6."""
-    seq = numbers("headless")
+    seq = numbers()
     packets = []
     for family, size in ((4, 20), (6, 40)):
         for length in range(1, size):
@@ -301,13 +294,13 @@ def headless(sa, _):
 
 def truncated(sa, _):
     """One packet, truncated at every length below its own."""
-    whole = sa.seal(numbers("truncated"), inner_udp(4, b"12345678"), window=13)
+    whole = sa.seal(numbers(), inner_udp(4, b"12345678"), window=13)
     return [sa.outer(whole[:i]) for i in range(len(whole))]
 
 
 def flipped(sa, number):
     """One packet with each single bit flipped; number: every which of them."""
-    whole = sa.seal(numbers("flipped"), inner_udp(4, b"12345678"), window=14)
+    whole = sa.seal(numbers(), inner_udp(4, b"12345678"), window=14)
     packets = []
     for bit in range(0, len(whole) * 8, number):
         damaged = bytearray(whole)
@@ -318,7 +311,7 @@ def flipped(sa, number):
 
 def sender(sa, number):
     """Sender IDs other than 0, authentic."""
-    seq = numbers("sender")
+    seq = numbers()
     return [sa.outer(sa.seal(seq + i, inner_udp(4, b"x"), window=15,
                              sender=1 << i % 16)) for i in range(number)]
 
@@ -331,13 +324,13 @@ def spi(sa, number):
 
 def replayed(sa, number):
     """One good packet, and as many copies."""
-    packet = sa.outer(sa.seal(numbers("replayed"), inner_udp(4, b"x"), window=16))
+    packet = sa.outer(sa.seal(numbers(), inner_udp(4, b"x"), window=16))
     return [packet] * (1 + number)
 
 
 def old(sa, number):
     """A good one, the oldest that its window takes, and then older ones."""
-    seq = numbers("old")
+    seq = numbers()
     return [sa.outer(sa.seal(seq - back, inner_udp(4, b"x"), window=17))
             for back in [0, 1023] + [1024 + i * i * i for i in range(number)]]
 
@@ -347,7 +340,7 @@ def huge(sa, _):
     padded, and one that is not authentic."""
     room = 65535 - (20 if sa.family == 4 else 0) - 32
     plain = inner_udp(4, b"huge") + bytes(room)
-    whole = sa.seal(numbers("huge"), plain[:room], window=18)
+    whole = sa.seal(numbers(), plain[:room], window=18)
     damaged = whole[:-1] + bytes([whole[-1] ^ 1])
     return fragments(sa, whole, 1) + fragments(sa, damaged, 2)
 
@@ -367,7 +360,7 @@ def fragments(sa, vpe, ident):
 
 def in_udp(sa, number):
     """In UDP, port 4500."""
-    seq = numbers("in_udp")
+    seq = numbers()
     packets = []
     for i in range(number):
         vpe = sa.seal(seq + i, inner_udp(4, b"x"), window=19)
@@ -381,19 +374,23 @@ KINDS = {function.__name__: function for function in
           sender, spi, replayed, old, huge, in_udp)}
 
 
-def main(argv):
-    random.seed(1)
-    if argv[0] == "sent":
-        sent(Sa(*argv[1:6]), argv[6:])
+def command(words):
+    if words[0] == "sent":
+        sent(Sa(*words[1:6]), words[6:])
     else:
-        sa = Sa(*argv[2:7])
-        packets = KINDS[argv[1]](sa, int(argv[7]) if argv[7:] else 1)
-        Wire(sa.family).send(sa.dst, packets)
-        print(len(packets))
+        sa = Sa(*words[2:7])
+        packets = KINDS[words[1]](sa, int(words[7]) if words[7:] else 1)
+        Wire(sa.family).send(packets)
+
+
+def main():
+    for line in sys.stdin:
+        try:
+            command(line.split())
+            print("ok", flush=True)
+        except Exception as exception:	# pylint: disable=broad-except
+            print(f"failed: {type(exception).__name__} {exception}", flush=True)
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except Failed as failed:
-        sys.exit(str(failed))
+    main()

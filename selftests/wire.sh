@@ -25,9 +25,10 @@ sent() {
 
 	case $option in
 	dont-encap-dscp) arg=(extra-flag dont-encap-dscp) ;;
-	noecn) arg=(flag 'noecn|af-unspec') ;;
+	noecn) arg=(flag noecn) ;;
 	esac
 	begin $f $2 "${arg[@]}"
+	sink
 	counters_mark
 	vpe_wire sent $f "$KEY12" ${OUTER[${f}1]} ${OUTER[${f}2]} $SPI12 fresh $option
 	carried '>=13'
@@ -36,6 +37,7 @@ sent() {
 # Another key, SPI or expectation and "sent" must notice.
 sent_is_strict() {
 	begin 4 16
+	sink
 	must_fail InvalidTag vpe_wire sent 4 "$KEY21" ${OUTER[41]} ${OUTER[42]} $SPI12
 	must_fail "SPI: $SPI12" vpe_wire sent 4 "$KEY12" ${OUTER[41]} ${OUTER[42]} $SPI21
 	must_fail "outer DS" vpe_wire sent 4 "$KEY12" ${OUTER[41]} ${OUTER[42]} $SPI12 noecn
@@ -87,7 +89,7 @@ received() {
 }
 
 topo_wire || skip_all "no namespaces"
-sink
+vpe_wire_start
 ktap_plan 9
 ktap_test "AES-128 in IPv4" sent 4 16
 ktap_test "AES-192 in IPv6" sent 6 24
@@ -95,7 +97,6 @@ ktap_test "AES-256 in IPv4" sent 4 32
 ktap_test "AES-256 in IPv6, dont-encap-dscp" sent 6 32 dont-encap-dscp
 ktap_test "AES-128 in IPv4, noecn" sent 4 16 noecn
 ktap_test "differences are seen" sent_is_strict
-defer_run
 ktap_test "received: AES-128 in IPv4" received 4 16
 ktap_test "received: AES-192 in IPv6" received 6 24
 ktap_test "received: AES-256 in IPv4" received 4 32
