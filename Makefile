@@ -13,7 +13,8 @@ needs := 64BIT MODULES NET INET IPV6 XFRM XFRM_USER INET_ESP INET6_ESP \
 # The oldest kernel that has what the module hooks into
 oldest := 6.1
 
-kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR) VPE_TEST_MODULES=
+jobs := $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+kbuild = $(MAKE) $(jobs) --no-print-directory -C $(KDIR) M=$(CURDIR) VPE_TEST_MODULES=
 objects := *.o *.ko *.mod *.mod.c .*.cmd .*.d Module.symvers modules.order \
 	   .module-common.o .tmp_versions
 
@@ -40,11 +41,14 @@ check-kdir:
 			stop "Kernel $$release was built without CONFIG_$$c, which xfrm_vpe needs"; \
 	done
 
+# Signing is left to whoever has a key (dkms does it).
 modules_install: module
-	@$(kbuild) INSTALL_MOD_DIR=updates modules_install
-	@release=$$(cat $(KDIR)/include/config/kernel.release); \
+	@header=$(KDIR)/include/generated/utsrelease.h; \
+	release=$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $$header); \
+	to="$(INSTALL_MOD_PATH)/lib/modules/$$release/updates/xfrm_vpe.ko"; \
+	install -D -m 644 xfrm_vpe.ko "$$to" && \
 	depmod $(if $(INSTALL_MOD_PATH),-b "$(INSTALL_MOD_PATH)") $$release && \
-	echo "Installed: $(INSTALL_MOD_PATH)/lib/modules/$$release/updates/xfrm_vpe.ko"
+	echo "Installed: $$to"
 
 ip:
 	@dir=$$(iproute2-patch/build | tail -n1) && [ -n "$$dir" ] && \
@@ -64,7 +68,7 @@ clean:
 	@find . \( -path ./.git -o -path ./build \) -prune -o \
 		\( $(patsubst %,-name '%' -o,$(objects)) -false \) -exec rm -rf {} +
 	@rm -rf build
-	@echo "Cleaned. Downloads, kernels and ip are kept in $${XDG_CACHE_HOME:-~/.cache}/xfrm_vpe."
+	@echo "Cleaned. Downloads, kernels and ip are kept in $${XDG_CACHE_HOME:-$$HOME/.cache}/xfrm_vpe."
 
 help:
 	@echo 'See and test it (nothing is loaded into this machine'"'"'s own kernel):'

@@ -58,7 +58,7 @@ class Report:
             for n, line in enumerate(lines):
                 print(f"{where if n == 0 else '':<7} {line}", flush=True)
 
-    def result(self, where, name, verdict, seconds, why="", log=()):
+    def result(self, where, name, verdict, seconds, why="", log=(), count=1):
         """Counts and prints; verdict is ok, skip or FAIL."""
         if verdict == "skip" and (where, name) not in self.allowed and \
            ("*", name) not in self.allowed:
@@ -75,95 +75,99 @@ class Report:
             elif verdict == "skip":
                 self.skipped += 1
             else:
-                self.failures.append((where, name))
+                self.failures += [(where, name)] * count
                 for line in log[-TAIL:]:
                     print(f"        | {line}", flush=True)
 
 
+class Level:
+    """What was seen at one depth of indentation since its parent's last result."""
+
+    def __init__(self):
+        self.planned = self.seen = self.failed = 0
+        self.suite = self.skip = ""
+
+
 class Tap:
-    """Results from a stream of (K)TAP lines, in which files hold cases."""
+    """Results from a stream of (K)TAP lines. Only what has no cases of its own
+    counts. Names: the name of the job, or of the file, then suites, then the case."""
 
-    def __init__(self, report, where, planned):
-        self.report, self.where = report, where
-        self.planned = list(planned)	# files without a result yet
-        self.began = time.time()
-        self.diagnostics = []
-        self.new_file()
-
-    def new_file(self):
-        self.cases = self.cases_failed = 0
-        self.cases_planned = None
-        self.cases_skip = ""
+    def __init__(self, report, where, job="", files=()):
+        self.report, self.where, self.job = report, where, job
+        self.files = list(files)	# planned ones without a result yet
+        self.levels, self.diagnostics = {}, []
+        self.began, self.bad = time.time(), False
 
     def seconds(self):
         now = time.time()
         took, self.began = now - self.began, now
         return took
 
+    def level(self, indent):
+        return self.levels.setdefault(len(indent), Level())
+
     def line(self, line):
         plan, result = PLAN.match(line), RESULT.match(line)
-        if plan and plan[1]:
-            self.cases_planned = int(plan[2])
-            self.cases_skip = re.sub(r"^SKIP\S* *", "", plan[3] or "", flags=re.I)
-        elif result and result[1]:
-            if len(result[1]) == 2 or not self.flat():
-                self.case(result)
+        suite = re.match(r"( *)# Subtest: (.*)", line)
+        if plan:
+            self.level(plan[1]).planned += int(plan[2])
+            self.level(plan[1]).skip = directive(plan[3])
         elif result:
-            self.file(result)
-        elif not plan and not line.startswith(("KTAP", "TAP", "# Totals")):
-            self.diagnostics.append(line.strip())
+            self.result(result)
+        elif suite:
+            self.level(suite[1]).suite = suite[2] + ": "
+        elif not re.match(" *(K?TAP|# Totals|# [0-9]+ s$)", line):
+            self.diagnostics = (self.diagnostics + [line.strip()])[-TAIL:]
 
-    def flat(self):
-        return len(self.planned) == 0
+    def result(self, result):
+        depth = len(result[1])
+        deeper = [self.levels.pop(n) for n in sorted(self.levels) if n > depth]
+        cases = deeper[0] if deeper else Level()
+        name, why = self.name(depth, result[4]), (result[5] or "").strip()
+        verdict = "FAIL" if result[2] else "ok"
+        if not result[2] and re.match("skip", why, re.I):
+            verdict, why = "skip", directive(why) or cases.skip
+        self.level(result[1]).seen += 1
+        missing = max(0, cases.planned - cases.seen)
+        if missing:
+            self.tell(f"{name}: {missing} cases of {cases.planned}", "FAIL",
+                      f"planned, but did not run; {why}", missing)
+        failed = cases.failed or missing
+        if not cases.seen and not missing or verdict == "FAIL" and not failed:
+            self.tell(name, verdict, why if verdict != "ok" else "")
+        self.level(result[1]).failed += bool(verdict == "FAIL" or failed)
+        self.diagnostics = []
 
-    def verdict(self, result):
-        directive = (result[5] or "").strip()
-        if result[2]:
-            return "FAIL", directive
-        if re.match("skip", directive, re.I):
-            return "skip", directive[4:].strip(" :")
-        return "ok", ""
+    def name(self, depth, text):
+        """The name to print; a file's result ends it."""
+        text = text.removesuffix(".sh") if not depth else text
+        if not depth and text in self.files:
+            self.files.remove(text)
+            return text
+        first = self.job or (self.files[0] if self.files else "?")
+        suites = "".join(self.levels[n].suite for n in sorted(self.levels) if n <= depth)
+        return f"{first}: {suites}{text}"
 
-    def current(self):
-        return self.planned[0] if self.planned else "?"
-
-    def case(self, result):
-        verdict, why = self.verdict(result)
-        self.cases += 1
-        self.cases_failed += verdict == "FAIL"
-        self.report.result(self.where, f"{self.current()}: {result[4]}", verdict,
-                           self.seconds(), why, self.take_diagnostics())
-
-    def take_diagnostics(self):
-        lines, self.diagnostics = self.diagnostics, []
-        return lines
-
-    def file(self, result):
-        """The end of a file: what its cases have not told yet."""
-        name = result[4].removesuffix(".sh")
-        verdict, why = self.verdict(result)
-        if name in self.planned:
-            self.planned.remove(name)
-        missing = max(0, (self.cases_planned or 0) - self.cases)
-        for n in range(missing):
-            self.report.result(self.where, f"{name}: case {self.cases + n + 1}", "FAIL",
-                               0, f"planned, but did not run; {name}: {why}",
-                               self.take_diagnostics())
-        if verdict == "FAIL" and not self.cases_failed and not missing:
-            self.report.result(self.where, name, "FAIL", self.seconds(), why,
-                               self.take_diagnostics())
-        elif not self.cases and not missing:
-            self.report.result(self.where, name, verdict, self.seconds(),
-                               why or self.cases_skip, self.take_diagnostics())
-        self.new_file()
-        self.take_diagnostics()
+    def tell(self, name, verdict, why, count=1):
+        self.bad |= verdict == "FAIL"
+        self.report.result(self.where, name, verdict, self.seconds(), why,
+                           self.diagnostics, count)
+        self.diagnostics = []
 
     def end(self, why, log):
-        """No more lines will come."""
-        for name in self.planned:
+        """No more lines will come: what is planned still has failed."""
+        for name in self.files:
             self.report.result(self.where, name, "FAIL", 0, f"no result: {why}", log)
             log = ()
-        self.planned = []
+        top = self.levels.get(0, Level())
+        if not self.files and self.job and top.planned > top.seen:
+            self.tell(f"{self.job}: {top.planned - top.seen} of {top.planned}", "FAIL",
+                      f"planned, but did not run: {why}", top.planned - top.seen)
+
+
+def directive(text):
+    """The reason in "SKIP reason"."""
+    return re.sub(r"^skip\S*[ :]*", "", (text or "").strip(), flags=re.I)
 
 
 class Job:
@@ -236,34 +240,19 @@ class Tests(Job):
     """A command on this machine that prints TAP, or only has an exit status."""
 
     def start(self, report, env):
-        self.tap, self.seen = Tap(report, self.where, []), 0
+        self.tap = Tap(report, self.where, self.name)
         super().start(report, env)
 
     def line(self, line):
         super().line(line)
-        result = RESULT.match(line)
-        if not result or result[1]:
-            self.tap.diagnostics.append(line)
-            return
-        self.seen, self.last = self.seen + 1, time.time()
-        verdict, why = self.tap.verdict(result)
-        self.bad = verdict == "FAIL" or getattr(self, "bad", False)
-        self.report.result(self.where, f"{self.name}: {result[4]}", verdict,
-                           self.tap.seconds(), why, self.tap.take_diagnostics())
-
-    def planned(self):
-        plans = [PLAN.match(line) for line in open(self.log, encoding="utf-8")]
-        return sum(int(p[2]) for p in plans if p and not p[1])
+        self.tap.line(line)
+        if RESULT.match(line):
+            self.last = time.time()
 
     def end(self, status, tail):
-        if not self.seen:
+        self.tap.end(f"exit status {status}", tail)
+        if not self.tap.levels.get(0, Level()).seen or status and not self.tap.bad:
             super().end(status, tail)
-        elif status and not getattr(self, "bad", False):
-            self.report.result(self.where, self.name, "FAIL", self.took,
-                               f"exit status {status}, log: {self.rel()}", tail)
-        for n in range(self.seen, self.planned()):
-            self.report.result(self.where, f"{self.name}: test {n + 1}", "FAIL", 0,
-                               "planned, but did not run")
 
 
 class Machine(Job):
@@ -278,7 +267,7 @@ class Machine(Job):
 
     def start(self, report, env):
         report.say(self.where, f"machine with {self.cpus} CPUs: {' '.join(self.tests)}")
-        self.tap, self.ready = Tap(report, self.where, self.tests), False
+        self.tap, self.ready = Tap(report, self.where, files=self.tests), False
         super().start(report, env)
 
     def line(self, line):
@@ -294,7 +283,7 @@ class Machine(Job):
     def end(self, status, tail):
         why = {99: "the kernel complained", 124: f"over {MACHINE_SECONDS} s",
                125: "the machine could not be built or booted"}
-        bad = status in why or status < 0 or not self.ready
+        bad = status not in (0, 1) or not self.ready
         words = why.get(status, f"exit status {status}")
         self.tap.end(words, tail)
         self.report.result(self.where, f"machine with {self.cpus} CPUs, kernel log",
@@ -451,14 +440,15 @@ class Long(Machine):
 
 
 def make_long_jobs(part, report):
-    """Every test on debug, also those too slow for make check, and everything
-    that repeats, more often."""
-    every = [t for t in listed("6.12")]
-    special = {words[0]: int(words[2]) for words in table("machines", None)}
-    jobs = [Long(f"reload-{kernel}", kernel, 2, ["reload"], ["RELOADS=50"])
-            for kernel in KERNELS if os.path.exists(f"{HERE}/reload.sh")]
-    jobs += [Long(f"debug-{test}", "debug", special.get(test, 2), [test])
-             for test in every + [t for t in special if t not in every]]
+    """The module loaded and unloaded more often under classic ESP, and every test
+    with its full number of packets on debug."""
+    cpus = {words[0]: int(words[2]) for words in table("machines", None)}
+    every = listed("6.12")
+    every += [test for test in cpus if test not in every]
+    jobs = [Long(f"reload-{kernel}", kernel, cpus.get("classic", 2), ["classic"],
+                 ["VPE_LOADS=50"]) for kernel in KERNELS]
+    jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test], ["KSFT_MACHINE_SLOW=no"])
+             for test in every]
     if part:
         chosen = [job for job in jobs if fnmatch.fnmatch(job.name, part + "*")]
         if not chosen:
@@ -484,7 +474,7 @@ def summary(report, jobs, began):
         print(f"{job.name:<24} {job.took:6.0f} s")
     if report.failures:
         print("\nFailed:")
-        for where, name in report.failures:
+        for where, name in dict.fromkeys(report.failures):
             print(f"  {where:<7} {name}")
     print(f"\n{(time.time() - began) / 60:.1f} minutes; logs in build/check/")
     failed = len(report.failures)
