@@ -13,13 +13,13 @@ port=9000
 kselftests=${VPE_KSELFTESTS:-$lib_dir/../build/kselftests}
 
 unload() {
-	rmmod xfrm_vpe 2>/dev/null
+	! module_loaded || rmmod xfrm_vpe 2>/dev/null
 }
 
-# esp_add NS FAMILY FROM TO SPI
+# esp_add NS FAMILY FROM TO SPI [REQID]
 esp_add() {
 	ip -n "$1" xfrm state add src "${OUTER[$2$3]}" dst "${OUTER[$2$4]}" \
-		proto esp spi "$5" reqid 1 mode tunnel replay-window 32 \
+		proto esp spi "$5" reqid "${6-1}" mode tunnel flag esn replay-window 1024 \
 		aead "$AEAD" "0x$(printf '%040x' "$5")" 128
 }
 
@@ -126,7 +126,7 @@ offload() {
 	run module_load
 }
 
-# SAs of other keys come and go in hv1, until $TMP/stop is there
+# SAs that no policy wants come and go in hv1, until $TMP/stop is there
 churn() {
 	local n=0
 
@@ -144,7 +144,7 @@ churn_once() {
 	local f
 
 	for f in 4 6; do
-		esp_add "$HV1" $f 1 2 0x9001 || return
+		esp_add "$HV1" $f 1 2 0x9001 9 || return
 		ip -n "$HV1" xfrm state delete src "${OUTER[${f}1]}" \
 			dst "${OUTER[${f}2]}" proto esp spi 0x9001 || return
 	done
@@ -204,7 +204,6 @@ left_behind() {
 	slowwait unload
 	[ "$(references)" = "$before" ] || fail "references: before $before, after $(references)"
 	grep -q '\[xfrm_vpe\]' /proc/kallsyms && fail "symbols are left"
-	esp_runs 4
 	# esp4 and esp6 complain if somebody else is in their place
 	slowwait esp_reload
 	esp_runs 4
@@ -213,7 +212,11 @@ left_behind() {
 }
 
 esp_reload() {
-	rmmod esp4 esp6 && modprobe -a esp4 esp6
+	local m
+	for m in esp4 esp6; do
+		if grep -q "^$m " /proc/modules; then rmmod $m 2>/dev/null || return; fi
+	done
+	modprobe -a esp4 esp6
 }
 
 backlog_grow
