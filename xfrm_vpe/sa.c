@@ -253,6 +253,7 @@ static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG(extack, "VPE: no room in the table of SAs");
 		goto out;
 	}
+	sa->hashed = true;
 	sa->id = ++vpe_sa_ids;
 	list_add_tail(&sa->list, &vpe_sa_list);
 	sa->vnet->nr_sas++;
@@ -262,21 +263,45 @@ out:
 	return err;
 }
 
+/*
+ * Take an SA out of the table, and with it all that are dead: xfrm destroys
+ * them one by one, and so they share one grace period. @inflight can be killed
+ * at once: it does not drop to zero before a grace period, which those who
+ * found the SA before are inside of.
+ */
+static void vpe_sa_unhash(struct vpe_sa *sa)
+{
+	struct vpe_sa *dead;
+
+	lockdep_assert_held(&vpe_sa_mutex);
+	if (!sa->hashed)
+		return;
+	list_for_each_entry(dead, &vpe_sa_list, list) {
+		if (!dead->hashed ||
+		    (dead != sa &&
+		     READ_ONCE(dead->x->km.state) != XFRM_STATE_DEAD))
+			continue;
+		rhltable_remove(&vpe_sas, &dead->node, vpe_sa_params);
+		dead->hashed = false;
+		dead->unhashed = get_state_synchronize_rcu();
+		if (dead->async)
+			percpu_ref_kill(&dead->inflight);
+	}
+}
+
 static void vpe_sa_leave(struct vpe_sa *sa)
 {
 	struct vpe_counters sum = {};
 
 	mutex_lock(&vpe_sa_mutex);
-	rhltable_remove(&vpe_sas, &sa->node, vpe_sa_params);
+	vpe_sa_unhash(sa);
 	list_del(&sa->list);
 	sa->vnet->nr_sas--;
 	mutex_unlock(&vpe_sa_mutex);
 
-	synchronize_rcu();
-	if (sa->async) {
-		percpu_ref_kill(&sa->inflight);
+	cond_synchronize_rcu(sa->unhashed);
+	if (sa->async)
 		wait_for_completion(&sa->idle);
-	}
 
 	vpe_counters_sum(sa, &sum);
 	mutex_lock(&vpe_sa_mutex);

@@ -71,7 +71,9 @@ struct vpe_cpu {
  * @cpu: what is written per packet, per CPU
  * @spi: SPI, network order
  * @async: @tfm may complete later
- * @node: in vpe_sas, by SPI
+ * @node: in vpe_sas, by SPI, while @hashed
+ * @hashed: under vpe_sa_mutex
+ * @unhashed: RCU's state when it was taken out of vpe_sas
  * @inflight: decryptions whose completion needs the SA; in use if @async
  * @idle: @inflight is zero
  * @vnet: namespace
@@ -91,6 +93,8 @@ struct vpe_sa {
 	bool			async;
 
 	struct rhlist_head	node;
+	bool			hashed;
+	unsigned long		unhashed;
 	struct percpu_ref	inflight;
 	struct completion	idle;
 	struct vpe_net		*vnet;
