@@ -107,7 +107,7 @@ accounted() {
 # The receiver's SA goes and comes back
 delete_inbound() {
 	local i
-	for ((i = 0; i < $(count 5 3); i++)); do
+	for ((i = 0; i < $(count 3 2); i++)); do
 		outbound "$HV2" delete $SPI12
 		sleep 0.05
 		outbound "$HV2" add $SPI12 "$KEY12"
@@ -118,7 +118,7 @@ delete_inbound() {
 # Everything goes and comes back with new keys; policies stop what has no SA
 flush_states() {
 	local i
-	for ((i = 0; i < $(count 5 3); i++)); do
+	for ((i = 0; i < $(count 3 2); i++)); do
 		run ip -n "$HV1" xfrm policy update src "${NET[41]}" dst "${NET[42]}" \
 			dir out action block
 		run ip -n "$HV1" xfrm state flush
@@ -133,7 +133,7 @@ flush_states() {
 # Without policies packets go in the clear, and hv2 does not take them
 flush_policies() {
 	local i
-	for ((i = 0; i < $(count 5 3); i++)); do
+	for ((i = 0; i < $(count 3 2); i++)); do
 		run ip -n "$HV1" xfrm policy flush
 		sleep 0.05
 		policies_of_hv1
@@ -185,7 +185,7 @@ reload() {
 
 	cleanup_ns "$HV1" "$HV2"
 	slowwait unloadable
-	for ((i = 0; i < $(count 5 3); i++)); do
+	for ((i = 0; i < $(count 3 2); i++)); do
 		run module_load
 		run rmmod xfrm_vpe
 	done
