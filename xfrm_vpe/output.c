@@ -278,6 +278,7 @@ static void vpe_tx_done(vpe_completion_arg *arg, int err)
 	struct vpe_op *op = vpe_completion_data(arg);
 	struct vpe_tx *tx = (struct vpe_tx *)op->priv;
 	struct sk_buff *skb = tx->skb;
+	struct net_device *dev = skb->dev;
 
 	if (err == -EINPROGRESS)
 		return;
@@ -287,10 +288,11 @@ static void vpe_tx_done(vpe_completion_arg *arg, int err)
 	if (err)
 		vpe_drop(tx->sa, skb, VPE_A_DROPS_TX_CRYPTO);
 	else
-		vpe_tx_finish(xs_net(tx->sa->x), skb_to_full_sk(skb), tx);
+		vpe_tx_finish(dev_net(dev), skb_to_full_sk(skb), tx);
 	rcu_read_unlock();
 	local_bh_enable();
 	kfree(op);
+	dev_put(dev);
 }
 
 /* Send one packet of at most the path's MTU, or that may be fragmented. */
@@ -299,6 +301,7 @@ static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb)
 	struct xfrm_state *x = skb_dst(skb)->xfrm;
 	struct vpe_sa *sa = x->data;
 	struct vpe_op *op = NULL;
+	struct net_device *dev;
 	int nents, err;
 
 	err = VPE_A_DROPS_TX_STATE;
@@ -311,15 +314,21 @@ static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb)
 	nents = vpe_tx_own(skb);
 	if (unlikely(nents < 0))
 		goto drop;
-	/* A completion needs the bundle. */
+	/* A completion needs the bundle, and by the device the namespace. */
 	if (sa->async && !skb_dst_force(skb))
 		goto drop;
+	dev = skb_dst(skb)->dev;
+	skb->dev = dev;
+	if (sa->async)
+		dev_hold(dev);
 
 	skb->mark = xfrm_smark_get(skb->mark, x);
 	vpe_push_outer(skb, x);
 	err = vpe_tx_seal(sa, skb, nents, vpe_tx_done, &op);
 	if (err == -EINPROGRESS)
 		return 0;
+	if (sa->async)
+		dev_put(dev);
 	if (unlikely(err))
 		goto drop;
 
