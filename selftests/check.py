@@ -22,6 +22,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
@@ -189,8 +190,18 @@ class Job:
         self.process = subprocess.Popen(
             self.command, cwd=TOP, env=env, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread = threading.Thread(target=self.guarded_read, daemon=True)
         self.thread.start()
+
+    def guarded_read(self):
+        """No result may be lost because this program fails, or nobody reads it."""
+        try:
+            self.read()
+        except BrokenPipeError:
+            stopping.set()
+        except Exception:
+            traceback.print_exc()
+            self.report.failures.append((self.where, f"{self.name}: check.py failed"))
 
     def read(self):
         tail = []
@@ -208,7 +219,8 @@ class Job:
 
     def line(self, line):
         if line.startswith("vm: "):
-            self.state, self.last = line[4:], time.time()
+            self.last = time.time()
+            self.state = line[4:] if line.endswith(" ...") else ""
             self.report.say(self.where, line[4:])
 
     def end(self, status, tail):
@@ -346,13 +358,15 @@ def make_jobs(options):
         sys.exit(f"check: no test '{test}'. There are:\n" +
                  textwrap.fill(" ".join(HOST_JOBS + names), 78,
                                initial_indent="  ", subsequent_indent="  "))
+    if test in HOST_JOBS and options.kernel:
+        sys.exit(f"check: '{test}' runs on no test kernel: leave the kernel out")
     kernels = [options.kernel] if options.kernel else KERNELS
     plan = {(kernel, cpus): [t for t in tests if test in ("", t)]
             for (kernel, cpus), tests in plan.items() if kernel in kernels}
     plan = {key: tests for key, tests in plan.items() if tests}
     if test and test not in HOST_JOBS and not plan:
         sys.exit(f"check: '{test}' does not run on kernel {options.kernel}")
-    jobs = [] if options.kernel and test not in HOST_JOBS else host_jobs(test)
+    jobs = [] if options.kernel else host_jobs(test)
     return arrange(jobs, plan if test not in HOST_JOBS else {})
 
 
@@ -465,6 +479,9 @@ def make_long_jobs(part, report):
 
 
 def read_allowed():
+    for words in table("allowed-skips", "|"):
+        if len(words) != 3 or not all(words):
+            sys.exit(f"check: allowed-skips: not KERNEL | TEST | REASON: {' | '.join(words)}")
     return {(words[0], words[1]) for words in table("allowed-skips", "|")}
 
 
@@ -526,10 +543,14 @@ def main():
         shutil.rmtree(scratch, ignore_errors=True)
         lock.close()
     if stopping.is_set():
-        print("\ncheck: interrupted; all machines are stopped", flush=True)
+        print("\ncheck: interrupted; all machines are stopped", file=sys.stderr, flush=True)
         return 130
     return summary(report, jobs, began)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
