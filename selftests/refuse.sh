@@ -85,7 +85,7 @@ option_refused() {
 salted() {
 	local bytes
 	for bytes in 16 24 32; do
-		refused "VPE: the key must come without salt (16, 24 or 32 bytes), so that the SA can never run as ESP" \
+		refused "VPE: the key must come without salt, so that the SA can never run as ESP" \
 			aead "$AEAD" "$(random_key $((bytes + SALT)))" 128
 	done
 }
