@@ -244,8 +244,8 @@ unloading() {
 	grep -q "in use" "$TMP/said" || fail "rmmod: $(<"$TMP/said")"
 	xfrm_flush
 	slowwait no_context
-	KEY=$(random_key $((16 + SALT)))
-	run add ip proto esp xflag 0
+	run ip -n "$HV1" xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x2000 \
+		reqid 1 mode tunnel aead "$AEAD" "$(random_key $((16 + SALT)))" 128
 	run rmmod xfrm_vpe
 	run module_load
 	xfrm_flush
