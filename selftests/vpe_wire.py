@@ -340,9 +340,11 @@ def huge(sa, _):
     padded, and one that is not authentic."""
     room = 65535 - (20 if sa.family == 4 else 0) - 32
     plain = inner_udp(4, b"huge") + bytes(room)
-    whole = sa.seal(numbers(), plain[:room], window=18)
-    damaged = whole[:-1] + bytes([whole[-1] ^ 1])
-    return fragments(sa, whole, 1) + fragments(sa, damaged, 2)
+    seq = numbers()
+    whole = sa.seal(seq, plain[:room], window=18)
+    damaged = bytearray(sa.seal(seq + 1, plain[:room], window=18))
+    damaged[-1] ^= 1
+    return fragments(sa, whole, 1) + fragments(sa, bytes(damaged), 2)
 
 
 def fragments(sa, vpe, ident):
