@@ -114,6 +114,7 @@ teardown() {
 	wrap "$1"
 	topo_wire
 	topo_tenants
+	defer cleanup_ns "$TENANT1" "$TENANT2" "$HV1" "$HV2"
 	tunnel 4 4
 	ping_ok "$TENANT1" 2 56 "${TENANT[42]}"
 	sender_start "$TENANT1" -t 300 -h 50 "${TENANT[42]}" $port

@@ -15,7 +15,7 @@ unload() {
 # verdicts FILE: what a test of the kernel had to say, without the times and the
 # names that change
 verdicts() {
-	grep -E 'PASS|FAIL|SKIP|TEST|ok|\[' "$1" | sed -E 's/[a-z0-9]+-[A-Za-z0-9]{6}\>/NS/g'
+	grep -E 'PASS|FAIL|SKIP|TEST:|\[ ' "$1" | sed -E 's/[a-z0-9]+-[A-Za-z0-9]{6}\>/NS/g'
 }
 
 # kernel_tests DIR: all of them at once; output and exit status to DIR

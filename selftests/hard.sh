@@ -43,7 +43,7 @@ receiver_start() {
 # words go to $received
 receiver_report() {
 	if [ -n "${1-}" ]; then
-		sleep 0.5
+		sleep 1
 		kill $receiver_pid
 	fi
 	slowwait gone $receiver_pid

@@ -89,12 +89,12 @@ receive() {
 	receiver_start "$HV2" $port 1000
 	counters_mark
 	run ns_exec "$HV1" python3 "$pages" udp-send "${OUTER[42]}" 5555 "$TMP/payloads" "${about#* }"
-	receiver_report
+	receiver_report stop
 	echo "$received"
-	[ "$(value "$received" unique)" -eq $n ] || fail "not all arrived"
-	counters_check "hv2:$SPI12:rx-packets==$n"
 	[ "$(sha256sum <"$TMP/payloads")" = "$sum" ] ||
 		fail "the receiver decrypted into a file's pages"
+	[ "$(value "$received" unique)" -eq $n ] || fail "not all arrived"
+	counters_check "hv2:$SPI12:rx-packets==$n"
 }
 
 backlog_grow

@@ -155,6 +155,7 @@ namespaces() {
 	for ((i = 0; i < $(count 4 2); i++)); do
 		topo_wire
 		topo_tenants
+		defer cleanup_ns "$TENANT1" "$TENANT2" "$HV1" "$HV2"
 		tunnel 4 4
 		ping_ok "$TENANT1" 1 56 "${TENANT[42]}"
 		sender_start "$TENANT1" -t 300 -r 1000 -h 20 "${TENANT[42]}" $port

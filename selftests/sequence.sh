@@ -182,6 +182,7 @@ two_namespaces() {
 	local refused
 
 	setup_ns HV3
+	defer cleanup_ns "$HV3"
 	run ip -n "$HV3" link add eth0 type dummy
 	batch "$HV3" <<-END
 		addr add ${OUTER[41]}/24 dev eth0
@@ -218,8 +219,6 @@ two_namespaces() {
 	capture_pid=$pid3
 	capture_stop "$TMP/capture3"
 	ivs "$TMP/capture1" "$TMP/capture3"
-	run ip -n "$HV3" xfrm state flush
-	cleanup_ns "$HV3"
 }
 
 # One more packet of hv3 goes out
