@@ -72,6 +72,7 @@ rekeys() {
 
 # drops NS: all that xfrm dropped there, each with a name
 drops() {
+	# shellcheck disable=SC2016	# awk's
 	ns_exec "$1" awk '$1 != "XfrmAcquireError" { sum += $2 } END { print sum }' \
 		/proc/net/xfrm_stat
 }
