@@ -75,10 +75,16 @@ static int vpe_rx_callbacks(struct sk_buff *skb, u16 family)
 	return min(ret, 0);
 }
 
+/* The inner version, or -1 where there is no plaintext. */
+static int vpe_rx_version(struct sk_buff *skb)
+{
+	return pskb_may_pull(skb, 1) ? skb->data[0] >> 4 : -1;
+}
+
 /* Length of the inner packet by its own header, bytes; 0 if it has none. */
 static unsigned int vpe_inner_len(struct sk_buff *skb)
 {
-	switch (skb->data[0] >> 4) {
+	switch (vpe_rx_version(skb)) {
 	case 4:
 		if (!pskb_may_pull(skb, sizeof(struct iphdr)))
 			return 0;
@@ -116,9 +122,8 @@ static void vpe_decap_ds(struct sk_buff *skb, u8 flags, u8 ds)
 static bool vpe_decap(struct vpe_rx *rx)
 {
 	struct sk_buff *skb = rx->skb;
-	unsigned int len;
+	unsigned int len = vpe_inner_len(skb);
 
-	len = pskb_may_pull(skb, 1) ? vpe_inner_len(skb) : 0;
 	if (!len)
 		return false;
 	/* What follows is padding. Too short a packet is IP's to refuse. */
@@ -189,20 +194,22 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 	return 0;
 }
 
+/* What became of a packet in the cipher and its window: 0 or why to drop it. */
+static unsigned int vpe_rx_opened(struct vpe_rx *rx, int err)
+{
+	if (likely(!err))
+		return vpe_rx_commit(rx);
+	return err == -EBADMSG ? VPE_A_DROPS_RX_AUTH : VPE_A_DROPS_RX_CRYPTO;
+}
+
 /* Decryption is through, with @err. RCU read side, softirqs disabled. */
 static void vpe_rx_finish(struct vpe_rx *rx, int err)
 {
-	unsigned int reason;
+	unsigned int reason = vpe_rx_opened(rx, err);
 
-	if (err) {
-		vpe_rx_drop(rx, err == -EBADMSG ? VPE_A_DROPS_RX_AUTH :
-						  VPE_A_DROPS_RX_CRYPTO);
-		return;
-	}
-	reason = vpe_rx_commit(rx);
 	if (reason) {
 		vpe_rx_drop(rx, reason);
-	} else if (rx->skb->len && !(rx->skb->data[0] >> 4)) {
+	} else if (!vpe_rx_version(rx->skb)) {
 		vpe_count(rx->sa, VPE_A_STATS_RX_FILL, 1);
 		consume_skb(rx->skb);
 	} else if (!vpe_decap(rx)) {
@@ -264,22 +271,26 @@ static unsigned int vpe_rx_secpath(struct vpe_sa *sa, struct sk_buff *skb)
 	return 0;
 }
 
-/* Decrypt; consumes @skb. */
-static void vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family)
+/*
+ * Decrypt. *@opp is what to free when that is through, NULL without memory.
+ * Returns 0, -EINPROGRESS, or an error of the cipher's.
+ */
+static int vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
+		       crypto_completion_t done, struct vpe_op **opp)
 {
-	struct net_device *dev = skb->dev;
-	struct vpe_op *op = NULL;
 	struct vpe_hdr *hdr;
 	struct vpe_rx *rx;
+	struct vpe_op *op;
 	int nents, err;
 
+	*opp = NULL;
 	nents = vpe_rx_own(skb);
-	if (nents >= 0)
-		op = vpe_op_alloc(sa->tfm, sizeof(*rx), nents);
-	if (!op) {
-		vpe_drop(sa, skb, VPE_A_DROPS_RX_NOMEM);
-		return;
-	}
+	if (nents < 0)
+		return nents;
+	op = vpe_op_alloc(sa->tfm, sizeof(*rx), nents);
+	if (!op)
+		return -ENOMEM;
+	*opp = op;
 
 	hdr = (struct vpe_hdr *)skb->data;
 	rx = (struct vpe_rx *)op->priv;
@@ -294,28 +305,39 @@ static void vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family)
 	skb->ip_summed = CHECKSUM_NONE;
 	__skb_pull(skb, VPE_HLEN);
 	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
-	if (unlikely(nents < 0)) {
-		err = nents;
-		goto finish;
-	}
+	if (nents < 0)
+		return nents;
+	err = vpe_op_open(op, hdr, nents, skb->len, done);
+	if (err == -EINPROGRESS)
+		vpe_count(sa, VPE_A_STATS_RX_ASYNC, 1);
+	return err;
+}
+
+/* Decrypt and deliver; consumes @skb. */
+static void vpe_rx_receive(struct vpe_sa *sa, struct sk_buff *skb, u16 family)
+{
+	struct net_device *dev = skb->dev;
+	struct vpe_op *op;
+	int err;
+
 	if (sa->async) {
 		dev_hold(dev);
 		percpu_ref_get(&sa->inflight);
 		if (skb_dst(skb))
 			skb_dst_force(skb);
 	}
-	err = vpe_op_open(op, hdr, nents, skb->len, vpe_rx_done);
-	if (err == -EINPROGRESS) {
-		vpe_count(sa, VPE_A_STATS_RX_ASYNC, 1);
+	err = vpe_rx_open(sa, skb, family, vpe_rx_done, &op);
+	if (err == -EINPROGRESS)
 		return;
-	}
+	if (op)
+		vpe_rx_finish((struct vpe_rx *)op->priv, err);
+	else
+		vpe_drop(sa, skb, VPE_A_DROPS_RX_NOMEM);
+	kfree(op);
 	if (sa->async) {
 		percpu_ref_put(&sa->inflight);
 		dev_put(dev);
 	}
-finish:
-	vpe_rx_finish(rx, err);
-	kfree(op);
 }
 
 /* What can be said of a packet before decryption. 0, or the reason to drop. */
@@ -363,26 +385,30 @@ unsigned int vpe_input_window_size(const struct vpe_sa *sa)
 					      sa->x->props.replay_window);
 }
 
+/* Is it worth decrypting? 0, or the reason to drop. */
+static unsigned int vpe_rx_precheck(struct vpe_sa *sa, struct sk_buff *skb,
+				    int encap_type)
+{
+	if (!pskb_may_pull(skb, VPE_HLEN))
+		return VPE_A_DROPS_RX_SHORT;
+	if (unlikely(!sa->ctx->window_size))
+		WRITE_ONCE(sa->ctx->window_size, vpe_input_window_size(sa));
+	return vpe_rx_check(sa, (struct vpe_hdr *)skb->data, encap_type);
+}
+
 static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 		   int encap_type)
 {
-	unsigned int reason;
+	unsigned int reason = vpe_rx_precheck(sa, skb, encap_type);
 
-	if (!pskb_may_pull(skb, VPE_HLEN))
-		reason = VPE_A_DROPS_RX_SHORT;
-	else
-		reason = vpe_rx_check(sa, (struct vpe_hdr *)skb->data,
-				      encap_type);
 	if (!reason)
 		reason = vpe_rx_secpath(sa, skb);
 	if (unlikely(reason)) {
 		vpe_drop(sa, skb, reason);
 		return;
 	}
-	if (unlikely(!sa->ctx->window_size))
-		WRITE_ONCE(sa->ctx->window_size, vpe_input_window_size(sa));
 	skb->mark = xfrm_smark_get(skb->mark, sa->x);
-	vpe_rx_open(sa, skb, family);
+	vpe_rx_receive(sa, skb, family);
 }
 
 /* Returns -EINVAL if the packet is not ours: the next handler's turn. */
@@ -465,20 +491,87 @@ static struct xfrm6_protocol vpe6_protocol = {
 	.priority	= 1000,
 };
 
+/* Decrypted on xfrm's own path: the inner protocol, or an error to drop it. */
+static int vpe_core_finish(struct vpe_rx *rx, int err)
+{
+	unsigned int reason = vpe_rx_opened(rx, err);
+	struct sk_buff *skb = rx->skb;
+	int version;
+
+	if (reason)
+		goto drop;
+	version = vpe_rx_version(skb);
+	if (!version) {
+		vpe_count(rx->sa, VPE_A_STATS_RX_FILL, 1);
+		return -EINVAL;
+	}
+	reason = VPE_A_DROPS_RX_INNER;
+	if (version != 4 && version != 6)
+		goto drop;
+
+	skb_reset_transport_header(skb);
+	vpe_count(rx->sa, VPE_A_STATS_RX_PACKETS, 1);
+	vpe_count(rx->sa, VPE_A_STATS_RX_BYTES, skb->len);
+	vpe_count(rx->sa, VPE_A_STATS_RX_CORE, 1);
+	vpe_count(rx->sa, VPE_A_STATS_CORE_BYTES, skb->len);
+	return version == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+
+drop:
+	vpe_count_drop(rx->sa, reason);
+	return err ?: -EINVAL;
+}
+
+static void vpe_core_done(vpe_completion_arg *arg, int err)
+{
+	struct vpe_op *op = vpe_completion_data(arg);
+	struct vpe_rx *rx = (struct vpe_rx *)op->priv;
+	struct sk_buff *skb = rx->skb;
+
+	if (err == -EINPROGRESS)
+		return;
+
+	local_bh_disable();
+	err = vpe_core_finish(rx, err);
+	kfree(op);
+	xfrm_input_resume(skb, err);
+	local_bh_enable();
+}
+
 /**
- * vpe_type_input - xfrm's own input path met a VPE SA
+ * vpe_type_input - decrypt a packet on xfrm's own input path
  * @x: the SA
- * @skb: the packet
+ * @skb: the packet, at the VPE header
  *
- * It took the Sender and Window ID for a sequence number, so that there is
- * nothing to be saved. Only VTI comes this way.
+ * For VPE inside another transform's transport mode: xfrm goes on there by
+ * itself. It has taken the Sender and Window ID for a sequence number, which
+ * does no harm as long as the SA has no replay window of xfrm's (replay-window
+ * not given: ours has the default size then).
  *
- * Return: -EINVAL; xfrm drops the packet.
+ * Context: softirqs disabled; xfrm holds @x.
+ * Return: the inner protocol, -EINPROGRESS, or an error upon which xfrm drops
+ * the packet.
  */
 int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb)
 {
-	vpe_count_drop(x->data, VPE_A_DROPS_RX_PATH);
-	return -EINVAL;
+	struct vpe_sa *sa = x->data;
+	unsigned int reason;
+	struct vpe_op *op;
+	int err;
+
+	reason = vpe_rx_precheck(sa, skb, 0);
+	if (reason) {
+		vpe_count_drop(sa, reason);
+		return -EINVAL;
+	}
+	err = vpe_rx_open(sa, skb, x->props.family, vpe_core_done, &op);
+	if (err == -EINPROGRESS)
+		return err;
+	if (op)
+		err = vpe_core_finish((struct vpe_rx *)op->priv, err);
+	else
+		vpe_count_drop(sa, VPE_A_DROPS_RX_NOMEM);
+	kfree(op);
+	return err;
 }
 
 static int vpe_cells_init(void)

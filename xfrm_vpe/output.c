@@ -514,6 +514,7 @@ static void vpe_core_finish(const struct vpe_tx *tx)
 
 	vpe_tx_count(tx);
 	vpe_count(tx->sa, VPE_A_STATS_TX_CORE, 1);
+	vpe_count(tx->sa, VPE_A_STATS_CORE_BYTES, skb->len);
 	__skb_push(skb, -skb_network_offset(skb));
 	*skb_mac_header(skb) = IPPROTO_ESP;
 }

@@ -114,15 +114,18 @@ static bool vpe_counters_grew(struct vpe_sa *sa, struct vpe_counters *grew)
 
 static void vpe_fold_lifetime(struct xfrm_state *x, const u64 *stat)
 {
+	/* What took xfrm's own paths xfrm has counted. */
 	u64 packets = stat[VPE_A_STATS_TX_PACKETS] +
-		      stat[VPE_A_STATS_RX_PACKETS];
+		      stat[VPE_A_STATS_RX_PACKETS] -
+		      stat[VPE_A_STATS_TX_CORE] - stat[VPE_A_STATS_RX_CORE];
 
 	lockdep_assert_held(&x->lock);
 	if (!packets)
 		return;
 	x->curlft.packets += packets;
 	x->curlft.bytes += stat[VPE_A_STATS_TX_BYTES] +
-			   stat[VPE_A_STATS_RX_BYTES];
+			   stat[VPE_A_STATS_RX_BYTES] -
+			   stat[VPE_A_STATS_CORE_BYTES];
 	x->lastused = ktime_get_real_seconds();
 	if (x->km.state == XFRM_STATE_VALID)
 		xfrm_state_check_expire(x);

@@ -38,7 +38,6 @@ static void vpe_destructor(struct xfrm_state *x)
 const struct xfrm_type vpe_type = {
 	.owner		= THIS_MODULE,
 	.proto		= VPE_TYPE_PROTO,
-	.flags		= XFRM_TYPE_REPLAY_PROT,
 	.init_state	= vpe_init_state,
 	.destructor	= vpe_destructor,
 	.input		= vpe_type_input,
