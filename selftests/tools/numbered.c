@@ -115,109 +115,178 @@ static void fill(unsigned char *buf, uint32_t number, size_t size)
 		buf[i] = i;
 }
 
-static int do_send(int argc, char **argv)
+/**
+ * struct sending - what to send
+ * @count: packets
+ * @seconds: or for how long, 0: @count
+ * @rate: packets per second, 0: as fast as can be
+ * @size: payload of each, bytes
+ * @number: of the next packet
+ * @hop: calls after which the next CPU is taken, 0: none
+ * @segments: packets a call (UDP_SEGMENT)
+ * @pause_ms: pause after the first packet, for what it sets up
+ * @unconnected: a look-up of the route for each call
+ * @to: destination
+ * @to_len: length of @to, bytes
+ */
+struct sending {
+	unsigned int		count;
+	double			seconds;
+	double			rate;
+	size_t			size;
+	uint32_t		number;
+	unsigned int		hop;
+	unsigned int		segments;
+	unsigned int		pause_ms;
+	int			unconnected;
+	struct sockaddr_storage	to;
+	socklen_t		to_len;
+};
+
+/**
+ * struct outcome - what became of it
+ * @attempts: packets
+ * @einval: of these, refused with EINVAL, and so on
+ * @eperm: refused
+ * @eagain: refused
+ * @other: refused with any other error
+ * @last_error: an errno
+ */
+struct outcome {
+	unsigned long	attempts;
+	unsigned long	einval;
+	unsigned long	eperm;
+	unsigned long	eagain;
+	unsigned long	other;
+	int		last_error;
+};
+
+static int send_options(struct sending *s, int argc, char **argv)
 {
-	unsigned long attempts = 0, einval = 0, eagain = 0, eperm = 0, other = 0;
-	unsigned int count = 1000, hop = 0, segments = 1, pause_ms = 0, i;
-	uint32_t number = 0, end;
-	double rate = 0, seconds = 0, start, spent;
-	int opt, fd, last_error = 0, unconnected = 0;
-	static unsigned char buf[65536];
-	struct sockaddr_storage to;
-	socklen_t to_len;
-	size_t size = 64;
-	cpu_set_t cpus;
+	int opt;
 
 	while ((opt = getopt(argc, argv, "n:r:s:f:h:g:t:p:u")) != -1) {
 		switch (opt) {
 		case 'n':
-			count = atoi(optarg);
+			s->count = atoi(optarg);
 			break;
 		case 'r':
-			rate = atof(optarg);
+			s->rate = atof(optarg);
 			break;
 		case 's':
-			size = atoi(optarg);
+			s->size = atoi(optarg);
 			break;
 		case 'f':
-			number = atoi(optarg);
+			s->number = atoi(optarg);
 			break;
 		case 'h':
-			hop = atoi(optarg);
+			s->hop = atoi(optarg);
 			break;
 		case 'g':
-			segments = atoi(optarg);
+			s->segments = atoi(optarg);
 			break;
 		case 't':
-			seconds = atof(optarg);
-			count = NUMBERS;
+			s->seconds = atof(optarg);
+			s->count = NUMBERS;
 			break;
 		case 'p':
-			pause_ms = atoi(optarg);
+			s->pause_ms = atoi(optarg);
 			break;
 		case 'u':
-			unconnected = 1;
+			s->unconnected = 1;
 			break;
 		default:
-			return 2;
+			return -1;
 		}
 	}
-	if (argc - optind != 2 || size < 4 || !segments ||
-	    segments > SEGMENTS || size * segments > 65000)
-		return 2;
+	if (argc - optind != 2 || s->size < 4 || !s->segments ||
+	    s->segments > SEGMENTS || s->size * s->segments > 65000)
+		return -1;
+	s->to_len = resolve(argv[optind], argv[optind + 1], &s->to);
+	return 0;
+}
 
-	to_len = resolve(argv[optind], argv[optind + 1], &to);
-	fd = socket(to.ss_family, SOCK_DGRAM, 0);
+static int send_socket(const struct sending *s)
+{
+	int size = 4 << 20, segment = s->size, fd;
+
+	fd = socket(s->to.ss_family, SOCK_DGRAM, 0);
 	if (fd < 0)
 		die("socket");
-	opt = 4 << 20;
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &opt, sizeof(opt));
-	if (!unconnected && connect(fd, (struct sockaddr *)&to, to_len))
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	if (!s->unconnected &&
+	    connect(fd, (const struct sockaddr *)&s->to, s->to_len))
 		die("connect");
-	if (segments > 1) {
-		opt = size;
-		if (setsockopt(fd, SOL_UDP, UDP_SEGMENT, &opt, sizeof(opt)))
-			die("UDP_SEGMENT");
-	}
+	if (s->segments > 1 && setsockopt(fd, SOL_UDP, UDP_SEGMENT, &segment,
+					  sizeof(segment)))
+		die("UDP_SEGMENT");
+	return fd;
+}
+
+/* One call. */
+static void send_some(struct sending *s, int fd, uint32_t end,
+		      struct outcome *out)
+{
+	static unsigned char buf[65536];
+	unsigned int i;
+	ssize_t ret;
+
+	for (i = 0; i < s->segments && s->number < end; i++)
+		fill(buf + i * s->size, s->number++, s->size);
+	ret = sendto(fd, buf, i * s->size, 0,
+		     s->unconnected ? (struct sockaddr *)&s->to : NULL,
+		     s->unconnected ? s->to_len : 0);
+	out->attempts += i;
+	if (ret >= 0)
+		return;
+
+	out->last_error = errno;
+	if (errno == EINVAL)
+		out->einval += i;
+	else if (errno == EPERM)
+		out->eperm += i;
+	else if (errno == EAGAIN)
+		out->eagain += i;
+	else
+		out->other += i;
+}
+
+static int do_send(int argc, char **argv)
+{
+	struct sending s = { .count = 1000, .size = 64, .segments = 1 };
+	struct outcome out = {};
+	unsigned long calls;
+	double start, spent;
+	cpu_set_t cpus;
+	uint32_t end;
+	int fd;
+
+	if (send_options(&s, argc, argv))
+		return 2;
+	fd = send_socket(&s);
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 
 	start = now();
-	for (end = number + count; number < end && !is_stopped(); attempts += i) {
-		ssize_t ret;
-
-		if (seconds && now() - start >= seconds)
+	end = s.number + s.count;
+	for (calls = 0; s.number < end && !is_stopped(); calls++) {
+		if (s.seconds && now() - start >= s.seconds)
 			break;
-		if (rate)
-			sleep_until(start + attempts / rate);
-		if (pause_ms && attempts && attempts <= segments) {
-			usleep(pause_ms * 1000);
+		if (s.pause_ms && calls == 1) {
+			usleep(s.pause_ms * 1000);
 			start = now();
 		}
-		if (hop && !(attempts / segments % hop))
-			move_to(&cpus, attempts / segments / hop);
-		for (i = 0; i < segments && number < end; i++)
-			fill(buf + i * size, number++, size);
-		ret = sendto(fd, buf, i * size, 0,
-			     unconnected ? (struct sockaddr *)&to : NULL,
-			     unconnected ? to_len : 0);
-		if (ret >= 0)
-			continue;
-		last_error = errno;
-		if (errno == EINVAL)
-			einval += i;
-		else if (errno == EAGAIN)
-			eagain += i;
-		else if (errno == EPERM)
-			eperm += i;
-		else
-			other += i;
+		if (s.rate)
+			sleep_until(start + out.attempts / s.rate);
+		if (s.hop && !(calls % s.hop))
+			move_to(&cpus, calls / s.hop);
+		send_some(&s, fd, end, &out);
 	}
 	spent = now() - start;
 	printf("attempts=%lu einval=%lu eperm=%lu eagain=%lu eother=%lu next=%u rate=%.0f\n",
-	       attempts, einval, eperm, eagain, other, number,
-	       attempts / spent);
-	if (other)
-		fprintf(stderr, "last error: %s\n", strerror(last_error));
+	       out.attempts, out.einval, out.eperm, out.eagain, out.other,
+	       s.number, out.attempts / spent);
+	if (out.other)
+		fprintf(stderr, "last error: %s\n", strerror(out.last_error));
 	return 0;
 }
 
@@ -301,7 +370,6 @@ static int do_recv(int argc, char **argv)
 	return 0;
 }
 
-/* PAUSE_MS: after the first packet, for what a flow's first packet sets up */
 int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
