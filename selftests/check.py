@@ -29,7 +29,8 @@ TOP = os.path.dirname(HERE)
 KERNELS = ["6.12", "6.1", "7.3", "debug"]
 SLOTS = 2
 MACHINE_SECONDS = 3600		# for all tests of one boot; several times what they take
-QUIET_SECONDS = 60		# after so much silence a job's state is told
+QUIET_SECONDS = 60		# after so much silence a job's state is told, then after
+MAX_QUIET_SECONDS = 300		# twice that, up to this
 TAIL = 30			# lines of the log that are shown of a failure
 
 RESULT = re.compile(r"^( *)(not )?ok\b *(\d+)? *-? *([^#]*?)\s*(?:# *(.*))?$")
@@ -179,7 +180,8 @@ class Job:
         self.slots, self.after = slots, after
         self.log = os.path.join(TOP, "build/check", name + ".log")
         self.process = self.thread = None
-        self.started = self.last = self.took = 0
+        self.started = self.last = self.took = self.told = 0
+        self.quiet = QUIET_SECONDS
         self.state = ""
 
     def done(self):
@@ -234,10 +236,14 @@ class Job:
 
     def tell_if_quiet(self, report):
         now = time.time()
-        if now - self.last >= QUIET_SECONDS:
-            self.last = now
-            report.say(self.where, f"... {self.name}, {(now - self.started) / 60:.0f} min"
-                       + (f": {self.state}" if self.state else ""))
+        if self.last > self.told:
+            self.quiet, self.told = QUIET_SECONDS, self.last
+        if now - self.told < self.quiet:
+            return
+        self.quiet = min(2 * self.quiet, MAX_QUIET_SECONDS)
+        self.told = now
+        report.say(self.where, f"... {self.name}, {(now - self.started) / 60:.0f} min"
+                   + (f": {self.state}" if self.state else ""))
 
 
 class Preparation(Job):
