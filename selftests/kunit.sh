@@ -9,8 +9,11 @@ suites='vpe_header vpe_window vpe_context vpe_aead'
 skip() { echo "1..0 # SKIP $*"; exit 4; }
 die() { echo "Bail out! $*"; exit 1; }
 
-modprobe -q kunit || [ -d /sys/module/kunit ] || skip "this kernel has no KUnit"
 [ ! -d /sys/module/vpe_kunit ] || rmmod vpe_kunit
+# off by default in some kernels; as a module it can be loaded switched on
+modprobe -qr kunit
+modprobe -q kunit enable=1 autorun=1
+[ -d /sys/module/kunit ] || skip "this kernel has no KUnit"
 # asynchronous ciphers on demand
 modprobe -aq cryptd pcrypt
 
@@ -23,9 +26,12 @@ else
 fi
 
 # The log's own lines only: other parts of the kernel may talk in between.
-log=$(dmesg | sed -n "/$mark/,\$p" |
-	sed -nE 's/^\[[^]]*\]( ?\[[^]]*\])? //; /^ *(KTAP version|1\.\.[0-9]|(not )?ok [0-9]|#)/p')
+said=$(dmesg | sed -n "/$mark/,\$p")
 rmmod vpe_kunit
+if grep -q 'kunit: disabled$' <<<"$said"; then
+	skip "KUnit is switched off: boot with kunit.enable=1"
+fi
+log=$(sed -nE 's/^\[[^]]*\]( ?\[[^]]*\])? //; /^ *(KTAP version|1\.\.[0-9]|(not )?ok [0-9]|#)/p' <<<"$said")
 printf '%s\n' "$log"
 
 failed=0

@@ -440,38 +440,34 @@ static struct kunit_suite vpe_context_suite = {
 
 /* AEAD */
 
-/* Whatever of these the kernel has; the first must be there. */
+/* Drivers; whatever of these the kernel has, but the first must be there. */
 static const char * const vpe_ciphers[] = {
 	"gcm(aes)",
-	"gcm(aes-lib)",
 	"gcm-aes-lib",
 	"gcm_base(ctr(aes-lib),ghash-lib)",
 	"gcm_base(ctr(aes-generic),ghash-generic)",
-	"gcm_base(ctr(aes-lib),ghash-generic)",
-	"gcm_base(ctr(aes-aesni),ghash-generic)",
-	"gcm_base(ctr-aes-aesni,ghash-generic)",
 	"gcm_base(ctr-aes-aesni,ghash-lib)",
+	"gcm_base(ctr-aes-aesni,ghash-generic)",
 	"generic-gcm-aesni",
 	"generic-gcm-aesni-avx",
 	"generic-gcm-vaes-avx2",
-	"generic-gcm-vaes-avx10_256",
-	"generic-gcm-vaes-avx10_512",
 	"generic-gcm-vaes-avx512",
-	"cryptd(gcm(aes))",
+	"cryptd(gcm-aes-lib)",
 	"cryptd(gcm_base(ctr(aes-lib),ghash-lib))",
-	"pcrypt(gcm(aes))",
+	"cryptd(gcm_base(ctr(aes-generic),ghash-generic))",
+	"cryptd(generic-gcm-aesni)",
+	"pcrypt(gcm-aes-lib)",
+	"pcrypt(generic-gcm-aesni)",
 };
 
 /**
  * struct vpe_wait - of a request
  * @done: it is through
  * @err: what came of it
- * @async: it was not through at once
  */
 struct vpe_wait {
 	struct completion	done;
 	int			err;
-	bool			async;
 };
 
 static void vpe_test_done(vpe_completion_arg *arg, int err)
@@ -493,6 +489,7 @@ static int vpe_test_crypt(struct crypto_aead *tfm, struct vpe_hdr *hdr,
 	unsigned int nents = (cut ? 1 : 0) + (cut < len ? 1 : 0);
 	struct vpe_wait wait = {};
 	struct vpe_op *op;
+	int err;
 
 	op = vpe_op_alloc(tfm, sizeof(void *), nents);
 	if (!op)
@@ -503,13 +500,14 @@ static int vpe_test_crypt(struct crypto_aead *tfm, struct vpe_hdr *hdr,
 		sg_set_buf(op->sg, hdr + 1, cut);
 	if (cut < len)
 		sg_set_buf(&op->sg[nents - 1], (u8 *)(hdr + 1) + cut, len - cut);
-	wait.err = (seal ? vpe_op_seal : vpe_op_open)(op, hdr, nents, len, vpe_test_done);
-	if (wait.err == -EINPROGRESS) {
+	err = (seal ? vpe_op_seal : vpe_op_open)(op, hdr, nents, len, vpe_test_done);
+	if (err == -EINPROGRESS) {
 		*async = true;
 		wait_for_completion(&wait.done);
+		err = wait.err;
 	}
 	kfree(op);
-	return wait.err;
+	return err;
 }
 
 /* One vector, both ways, each with its packet cut in two somewhere else. */
@@ -521,7 +519,7 @@ static void vpe_test_vector(struct kunit *test, struct crypto_aead *tfm,
 	const char *name = crypto_aead_alg(tfm)->base.cra_driver_name;
 
 	KUNIT_ASSERT_NOT_NULL(test, hdr);
-	for (cut = 0; cut < len; cut += 7) {
+	for (cut = 0; cut < len; cut += 13) {
 		vpe_hdr_write(hdr, cpu_to_be32(v->spi), v->window, v->seq);
 		memset(hdr->icv, 0x5a, VPE_ICV_LEN);
 		memcpy(hdr + 1, v->plaintext, len);
@@ -532,7 +530,7 @@ static void vpe_test_vector(struct kunit *test, struct crypto_aead *tfm,
 				    0, "%s", name);
 		KUNIT_EXPECT_EQ_MSG(test, memcmp(hdr + 1, v->plaintext, len), 0, "%s", name);
 	}
-	for (bit = 32; bit < v->packet_len * 8; bit += 13) {
+	for (bit = 32; bit < v->packet_len * 8; bit += 37) {
 		memcpy(hdr, v->packet, v->packet_len);
 		((u8 *)hdr)[bit / 8] ^= 1 << bit % 8;
 		KUNIT_EXPECT_EQ_MSG(test, vpe_test_crypt(tfm, hdr, len, len, false, async),
@@ -550,7 +548,8 @@ static bool vpe_test_cipher(struct kunit *test, const char *name, bool *async)
 	for (i = 0; i < ARRAY_SIZE(vpe_vectors); i++) {
 		tfm = vpe_aead_alloc(name, vpe_vectors[i].key, vpe_vectors[i].key_len);
 		if (IS_ERR(tfm)) {
-			KUNIT_EXPECT_EQ_MSG(test, PTR_ERR(tfm), -ENOENT, "%s", name);
+			/* -ENOENT, or what the template makes of its parts */
+			KUNIT_EXPECT_EQ_MSG(test, i, 0, "%s: a key is refused", name);
 			return false;
 		}
 		if (!i)
@@ -570,15 +569,22 @@ static void vpe_test_aead_vectors(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, vpe_test_cipher(test, vpe_ciphers[0], &async));
 	for (i = 1; i < ARRAY_SIZE(vpe_ciphers); i++)
-		vpe_test_cipher(test, vpe_ciphers[i], &async);
+		if (strncmp(vpe_ciphers[i], "cryptd", 6) &&
+		    strncmp(vpe_ciphers[i], "pcrypt", 6))
+			vpe_test_cipher(test, vpe_ciphers[i], &async);
 }
 
 static void vpe_test_aead_async(struct kunit *test)
 {
-	bool async = false;
+	bool async = false, any = false;
+	unsigned int i;
 
-	if (!vpe_test_cipher(test, "cryptd(gcm(aes))", &async))
-		kunit_skip(test, "this kernel has no cryptd");
+	for (i = 1; i < ARRAY_SIZE(vpe_ciphers); i++)
+		if (!strncmp(vpe_ciphers[i], "cryptd", 6) ||
+		    !strncmp(vpe_ciphers[i], "pcrypt", 6))
+			any |= vpe_test_cipher(test, vpe_ciphers[i], &async);
+	if (!any)
+		kunit_skip(test, "this kernel has neither cryptd nor pcrypt");
 	KUNIT_EXPECT_TRUE(test, async);
 }
 
@@ -586,7 +592,7 @@ static void vpe_test_aead_empty(struct kunit *test)
 {
 	struct vpe_hdr *hdr = kunit_kzalloc(test, sizeof(*hdr), GFP_KERNEL);
 	struct crypto_aead *tfm;
-	bool async;
+	bool async = false;
 
 	KUNIT_ASSERT_NOT_NULL(test, hdr);
 	tfm = vpe_aead_alloc("gcm(aes)", vpe_key, sizeof(vpe_key));
