@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Several transforms in a row: VPE goes by xfrm's own output path then, and
-# nothing else does.
+# inside a transform in transport mode by its input path as well; nothing else
+# does.
 . "$(dirname "$0")/lib.sh"
 
 # both DIRECTION-COMMAND...: COMMAND NS FROM TO SPI for both SAs in both
@@ -59,34 +60,47 @@ nested_policy() {
 		"${tmpl[@]}"
 }
 
-# Through nested transforms in one family, straight through the same VPE SA in
-# the other: only the former count in tx-core.
+# both_ways FAMILY WAY...: through nested transforms in one family, straight
+# through the same VPE SA in the other: only the former count in tx-core (and
+# rx-core, if WAY says so).
 both_ways() {
-	local f=$1 other=$((10 - $1)) n
+	local f=$1 other=$((10 - $1)) n core=() way
+	shift
 	n=$(count 5 3)
+	for way in "$@"; do
+		case $way in
+		tx-core) core+=(hv1:$SPI12:tx-core==$n hv2:$SPI21:tx-core==$n) ;;
+		rx-core) core+=(hv2:$SPI12:rx-core==$n hv1:$SPI21:rx-core==$n) ;;
+		esac
+	done
 	ping_ok "$HV1" 1 56 ${INNER[${f}2]}
 	ping_ok "$HV1" 1 56 ${INNER[${other}2]}
 	counters_mark
 	ping_ok "$HV1" $n 56 ${INNER[${f}2]}
-	carried $n $n hv1:$SPI12:tx-core==$n hv2:$SPI21:tx-core==$n
+	carried $n $n "${core[@]}"
 	ping_ok "$HV1" $n 1000 ${INNER[${other}2]}
-	carried $((2 * n)) $((2 * n)) hv1:$SPI12:tx-core==$n hv2:$SPI21:tx-core==$n
+	carried $((2 * n)) $((2 * n)) "${core[@]}"
 	counters_mark
 	ping_ok "$HV2" 1 3000 ${INNER[${f}1]}
-	counters_check "hv?:*:?x-packets>=4" "hv?:*:tx-core>=2"
+	core=()
+	for way in "$@"; do
+		core+=("hv?:*:$way>=2")
+	done
+	counters_check "hv?:*:?x-packets>=4" "${core[@]}"
 }
 
 # vpe_and_esp FAMILY TEMPLATE...
 vpe_and_esp() {
-	local f=$1 mode=transport
+	local f=$1 mode=transport ways=(tx-core)
 	shift
 	[[ $* != *esp:tunnel* ]] || mode=tunnel
+	[ $mode = tunnel ] || ways+=(rx-core)
 	xfrm_flush
 	sas $f
 	both esp $mode $f
 	nested $f "$@"
 	policies $((10 - f)) $f
-	both_ways $f
+	both_ways $f "${ways[@]}"
 }
 
 compressed() {
