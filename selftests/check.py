@@ -277,7 +277,8 @@ class Machine(Job):
     """One boot, in which selftests/run runs many tests."""
 
     def __init__(self, kernel, cpus, tests, after=None):
-        command = [f"{HERE}/vm/run", "-k", kernel, "-c", str(cpus),
+        clock = ["-c", str(cpus)] if cpus else ["-i"]
+        command = [f"{HERE}/vm/run", "-k", kernel, *clock,
                    "-t", str(MACHINE_SECONDS), "--", f"{HERE}/run"] + tests
         super().__init__(f"{kernel}-{cpus}cpus", kernel, command,
                          SLOTS if cpus > 2 else 1, after)
