@@ -257,6 +257,8 @@ ns_exec() {
 # Topology
 
 HV1='' HV2='' TENANT1='' TENANT2=''
+ns_pid=''
+declare -A hv_pid=()
 # [family][side]
 declare -rA OUTER=([41]=10.0.0.1 [42]=10.0.0.2 [61]=fd00::1 [62]=fd00::2)
 declare -rA INNER=([41]=192.168.1.1 [42]=192.168.2.1
@@ -268,12 +270,23 @@ declare -rA NET=([41]=192.168.1.0/24 [42]=192.168.2.0/24
 
 # batch NS: ip commands from standard input, quicker than one by one
 batch() {
-	run ip -n "$1" -batch -
+	run "${IP:-ip}" -n "$1" -batch -
+}
+
+# ns_stay NS: a process that stays there; its number in variable ns_pid
+ns_stay() {
+	ip netns exec "$1" sleep infinity >/dev/null 2>&1 </dev/null &
+	ns_pid=$!
+	disown
 }
 
 # topo_wire [MTU]: HV1 and HV2, without SAs
 topo_wire() {
 	setup_ns HV1 HV2 || return
+	ns_stay "$HV1"
+	hv_pid[hv1]=$ns_pid
+	ns_stay "$HV2"
+	hv_pid[hv2]=$ns_pid
 	run ip link add eth0 mtu "${1:-1500}" netns "$HV1" type veth \
 		peer name eth0 mtu "${1:-1500}" netns "$HV2"
 	# Known to vpe_wire.py
@@ -356,36 +369,49 @@ sa_add() {
 # The selector of an SA is of its outer family, unless told otherwise: af-unspec
 # lets any in.
 sas() {
-	local f=$1 ns
+	local f=$1 lines
 	shift
 
 	KEY12=$(random_key "${KEY_BYTES:-16}") KEY21=$(random_key "${KEY_BYTES:-16}")
-	for ns in "$HV1" "$HV2"; do
-		run sa_add "$ns" "$f" 1 2 $SPI12 "$KEY12" flag af-unspec "$@"
-		run sa_add "$ns" "$f" 2 1 $SPI21 "$KEY21" flag af-unspec "$@"
-	done
+	lines=$(sa_line $f 1 2 $SPI12 "$KEY12" "$@"; sa_line $f 2 1 $SPI21 "$KEY21" "$@")
+	batch "$HV1" <<<"$lines"
+	batch "$HV2" <<<"$lines"
 }
 
-# policy NS DIR FROM TO INNER-FAMILY OUTER-FAMILY [ARG...]
-policy() {
-	local ns=$1 dir=$2 from=$3 to=$4 inner=$5 outer=$6
-	shift 6
+# sa_line OUTER-FAMILY FROM TO SPI KEY [ARG...]: as sa_add, for batch
+sa_line() {
+	local f=$1 from=$2 to=$3 spi=$4 key=$5 proto=vpe xflag=''
+	shift 5
 
-	run ip -n "$ns" xfrm policy add src "${NET[$inner$from]}" \
-		dst "${NET[$inner$to]}" dir "$dir" "$@" \
-		tmpl src "${OUTER[$outer$from]}" dst "${OUTER[$outer$to]}" \
-		proto esp reqid 1 mode tunnel
+	if [ "${IP:-ip}" != ip ]; then
+		proto=esp xflag='extra-flag 0x80000000'
+	fi
+	echo "xfrm state add src ${OUTER[$f$from]} dst ${OUTER[$f$to]} proto $proto spi $spi" \
+		"reqid 1 mode tunnel aead $AEAD $key 128 flag af-unspec $* $xflag"
+}
+
+# policy NS DIR FROM TO INNER-FAMILY OUTER-FAMILY
+policy() {
+	policy_line "${@:2}" | batch "$1"
+}
+
+# policy_line DIR FROM TO INNER-FAMILY OUTER-FAMILY
+policy_line() {
+	echo "xfrm policy add src ${NET[$4$2]} dst ${NET[$4$3]} dir $1 tmpl" \
+		"src ${OUTER[$5$2]} dst ${OUTER[$5$3]} proto esp reqid 1 mode tunnel"
+}
+
+# policy_lines SIDE PEER INNER-FAMILY OUTER-FAMILY
+policy_lines() {
+	policy_line out $1 $2 $3 $4
+	policy_line in $2 $1 $3 $4
+	policy_line fwd $2 $1 $3 $4
 }
 
 # policies INNER-FAMILY OUTER-FAMILY: for local and forwarded packets
 policies() {
-	local in
-	for in in in fwd; do
-		policy "$HV1" $in 2 1 "$1" "$2"
-		policy "$HV2" $in 1 2 "$1" "$2"
-	done
-	policy "$HV1" out 1 2 "$1" "$2"
-	policy "$HV2" out 2 1 "$1" "$2"
+	policy_lines 1 2 $1 $2 | batch "$HV1"
+	policy_lines 2 1 $1 $2 | batch "$HV2"
 }
 
 # tunnel OUTER-FAMILY INNER-FAMILY...: in place of what was there
@@ -401,8 +427,7 @@ tunnel() {
 xfrm_flush() {
 	local ns
 	for ns in "$HV1" "$HV2"; do
-		run ip -n "$ns" xfrm policy flush
-		run ip -n "$ns" xfrm state flush
+		batch "$ns" <<<$'xfrm policy flush\nxfrm state flush'
 	done
 }
 
@@ -413,7 +438,7 @@ xfrm_flush() {
 # of /proc/net/xfrm_stat have "-" for SPI. The number of receive windows of an
 # SA is counter "windows".
 
-declare -A counters_before=() counters_now=()
+declare -A counters_before=() counters_now=() growth=()
 
 # counters_read ARRAY: all counters of HV1 and HV2
 # shellcheck disable=SC2034,SC2004	# keys of an associative array
@@ -442,7 +467,7 @@ counters_read() {
 		done
 		while read -r name value; do
 			into[$hv:-:$name]=$value
-		done <<<"$(ns_exec "$ns" cat /proc/net/xfrm_stat)"
+		done <"/proc/${hv_pid[$hv]}/net/xfrm_stat"
 	done
 }
 
@@ -508,7 +533,7 @@ holds() {
 
 # counters_ok SPEC...: see counters_check; says what is wrong
 counters_ok() {
-	local -A growth=() named=()
+	local -A named=()
 	local spec pattern op number key sum bad=0
 
 	counters_growth
@@ -550,28 +575,32 @@ counters_check() {
 }
 
 counters_same() {
-	local -A before=()
 	local key
 
-	counters_read before
-	sleep 0.1
 	counters_read counters_now
-	for key in "${!before[@]}"; do
-		[ "${before[$key]}" = "${counters_now[$key]}" ] || return 1
+	sleep 0.1
+	counters_read counters_before
+	for key in "${!counters_now[@]}"; do
+		[ "${counters_before[$key]}" = "${counters_now[$key]}" ] || return 1
 	done
 }
 
 # counters_wait_quiet: until no counter changes any more
 counters_wait_quiet() {
+	local -A counters_before=()
+	slowwait counters_same
+}
+
+# counters_mark_quiet: counters_mark at a moment when nothing is on its way
+counters_mark_quiet() {
 	slowwait counters_same
 }
 
 # As many packets received as sent since counters_mark, both ways
 all_arrived() {
-	local -A growth=()
 	local sent received
 
-	counters_growth
+	[ "${1-}" = again ] && counters_growth
 	sent="${growth[hv1:$SPI12:tx-packets]}, ${growth[hv2:$SPI21:tx-packets]}"
 	received="${growth[hv2:$SPI12:rx-packets]}, ${growth[hv1:$SPI21:rx-packets]}"
 	[ "$sent" = "$received" ] && return
@@ -590,7 +619,8 @@ carried() {
 	case $b in [0-9]*) b="==$b" ;; esac
 	counters_check "hv1:$SPI12:tx-packets$a" "hv2:$SPI12:rx-packets$a" \
 		"hv2:$SPI21:tx-packets$b" "hv1:$SPI21:rx-packets$b" "$@"
-	busywait $((WAIT_TIMEOUT * 100)) all_arrived >"$TMP/arrived" ||
+	all_arrived >"$TMP/arrived" && return
+	busywait $((WAIT_TIMEOUT * 100)) all_arrived again >"$TMP/arrived" ||
 		fail "$(tail -n1 "$TMP/arrived")"
 }
 

@@ -63,14 +63,19 @@ def ip_header(family, src, dst, proto, length, tos=0, df=False, ident=0,
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:]
 
 
+def udp(src, dst, port, payload):
+    """A UDP packet without IP header, from and to one port."""
+    packet = struct.pack("!HHHH", port, port, 8 + len(payload), 0) + payload
+    pseudo = ipaddress.ip_address(src).packed + \
+        ipaddress.ip_address(dst).packed + struct.pack("!II", len(packet), 17)
+    check = checksum(pseudo + packet) or 0xffff
+    return packet[:6] + struct.pack("!H", check) + packet[8:]
+
+
 def inner_udp(family, payload, **header):
     """A UDP packet (port 9) between the inner addresses."""
-    src, dst = INNER[family]
-    udp = struct.pack("!HHHH", 9, 9, 8 + len(payload), 0) + payload
-    pseudo = ipaddress.ip_address(src).packed + \
-        ipaddress.ip_address(dst).packed + struct.pack("!II", len(udp), 17)
-    udp = udp[:6] + struct.pack("!H", checksum(pseudo + udp) or 0xffff) + udp[8:]
-    return ip_header(family, src, dst, 17, len(udp), **header) + udp
+    packet = udp(*INNER[family], 9, payload)
+    return ip_header(family, *INNER[family], 17, len(packet), **header) + packet
 
 
 class Sa:
@@ -368,8 +373,7 @@ def in_udp(sa, number):
     packets = []
     for i in range(number):
         vpe = sa.seal(seq + i, inner_udp(4, b"x"), window=19)
-        udp = struct.pack("!HHHH", 4500, 4500, 8 + len(vpe), 0) + vpe
-        packets.append(sa.outer(udp, proto=17))
+        packets.append(sa.outer(udp(sa.src, sa.dst, 4500, vpe), proto=17))
     return packets
 
 
