@@ -320,7 +320,20 @@ class Machine(Job):
         return lines[-TAIL:]
 
 
-stopping = threading.Event()
+class Flag:
+    """As threading.Event, whose set() in a signal handler can wait for ever."""
+
+    def __init__(self):
+        self.value = False
+
+    def set(self):
+        self.value = True
+
+    def is_set(self):
+        return self.value
+
+
+stopping = Flag()
 
 
 def listed(kernel):
@@ -411,7 +424,8 @@ def run_jobs(jobs, report, env):
                 free -= job.slots
         for job in running:
             job.tell_if_quiet(report)
-        if stopping.wait(0.1):
+        time.sleep(0.1)
+        if stopping.is_set():
             break
     for job in running:
         stop(job)
