@@ -120,8 +120,8 @@ teardown() {
 	sender_start "$TENANT1" -t 300 -h 50 "${TENANT[42]}" $port
 	sleep 0.5
 	[ "$(async_stat "$HV1" $SPI12)" -gt 0 ] || fail "no request finished later"
-	run ip netns del "$HV1"
-	run ip netns del "$HV2"
+	cleanup_ns "$HV1"
+	cleanup_ns "$HV2"
 	sender_report stop
 	cleanup_ns "$TENANT1" "$TENANT2"
 }

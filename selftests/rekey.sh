@@ -162,13 +162,13 @@ namespaces() {
 		sender_start "$TENANT1" -t 300 -r 1000 -h 20 "${TENANT[42]}" $port
 		sleep 0.3
 		if ((i % 2)); then
-			run ip netns del "$HV2"
+			cleanup_ns "$HV2"
 			sleep 0.1
-			run ip netns del "$HV1"
+			cleanup_ns "$HV1"
 		else
-			run ip netns del "$HV1"
+			cleanup_ns "$HV1"
 			sleep 0.1
-			run ip netns del "$HV2"
+			cleanup_ns "$HV2"
 		fi
 		gone $sender_pid && fail "the sender ended: $(<"$TMP/sent.err")"
 		sender_report stop
