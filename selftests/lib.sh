@@ -283,10 +283,6 @@ ns_stay() {
 # topo_wire [MTU]: HV1 and HV2, without SAs
 topo_wire() {
 	setup_ns HV1 HV2 || return
-	ns_stay "$HV1"
-	hv_pid[hv1]=$ns_pid
-	ns_stay "$HV2"
-	hv_pid[hv2]=$ns_pid
 	run ip link add eth0 mtu "${1:-1500}" netns "$HV1" type veth \
 		peer name eth0 mtu "${1:-1500}" netns "$HV2"
 	# Known to vpe_wire.py
@@ -296,7 +292,10 @@ topo_wire() {
 	topo_hv "$HV2" 2 1
 }
 
+# topo_hv NS SIDE PEER: addresses and routes of a hypervisor
 topo_hv() {
+	ns_stay "$1"
+	hv_pid[hv$2]=$ns_pid
 	batch "$1" <<-END
 		addr add ${OUTER[4$2]}/24 dev eth0
 		addr add ${OUTER[6$2]}/64 dev eth0 nodad

@@ -7,7 +7,10 @@
  * the writer's network namespace that have it, "clear" ends all. Reading gives
  * a line for each watchpoint: namespace, SPI, member, number of writes, and
  * how many more writes came from work items (the periodic fold of counters).
+ *
+ * "aead=NAME" at load has the kernel instantiate that AEAD, which stays.
  */
+#include <crypto/aead.h>
 #include <linux/debugfs.h>
 #include <linux/hw_breakpoint.h>
 #include <linux/module.h>
@@ -201,8 +204,26 @@ static const struct file_operations watch_fops = {
 	.release	= single_release,
 };
 
+static char *aead;
+module_param(aead, charp, 0);
+MODULE_PARM_DESC(aead, "AEAD to instantiate");
+
+static int __init watch_aead(void)
+{
+	struct crypto_aead *tfm = crypto_alloc_aead(aead, 0, 0);
+
+	if (IS_ERR(tfm))
+		return PTR_ERR(tfm);
+	crypto_free_aead(tfm);
+	return 0;
+}
+
 static int __init watch_init(void)
 {
+	int err = aead ? watch_aead() : 0;
+
+	if (err)
+		return err;
 	watch_file = debugfs_create_file("vpe_watch", 0600, NULL, NULL,
 					 &watch_fops);
 	return PTR_ERR_OR_ZERO(watch_file);
