@@ -63,6 +63,15 @@ def ip_header(family, src, dst, proto, length, tos=0, df=False, ident=0,
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:]
 
 
+def ip_fragment(family, src, dst, proto, piece, at, more, ident):
+    """The fragment with what is from byte at on, and whether more follows."""
+    if family == 4:
+        return ip_header(4, src, dst, proto, len(piece), ident=ident,
+                         frag=at // 8 | (0x2000 if more else 0)) + piece
+    head = struct.pack("!BxHI", proto, at | more, ident)
+    return ip_header(6, src, dst, 44, len(head + piece)) + head + piece
+
+
 def udp(src, dst, port, payload):
     """A UDP packet without IP header, from and to one port."""
     packet = struct.pack("!HHHH", port, port, 8 + len(payload), 0) + payload
@@ -130,11 +139,14 @@ class Wire:
                 return packet
         return None
 
-    def send(self, packets):
-        """To hv2; gives it time, as its backlog is bounded."""
+    def send(self, packets, scattered=False):
+        """To hv2, from all CPUs in turn if scattered; gives it time, as its
+        backlog is bounded."""
         mac = bytes.fromhex("020000000002" "020000000001") + \
             struct.pack("!H", ETH[self.family])
         for number, packet in enumerate(packets):
+            if scattered:
+                os.sched_setaffinity(0, [sorted(CPUS)[number % len(CPUS)]])
             self.sock.send(mac + packet)
             if number % 64 == 63:
                 time.sleep(0.02)
@@ -355,16 +367,22 @@ def huge(sa, _):
 
 
 def fragments(sa, vpe, ident):
-    packets = []
-    for at in range(0, len(vpe), 1400):
-        piece, more = vpe[at:at + 1400], at + 1400 < len(vpe)
-        if sa.family == 4:
-            packets.append(sa.outer(piece, ident=ident,
-                                    frag=at // 8 | (0x2000 if more else 0)))
-        else:
-            head = struct.pack("!BxHI", 50, at | more, ident)
-            packets.append(sa.outer(head + piece, proto=44))
-    return packets
+    return [ip_fragment(sa.family, sa.src, sa.dst, 50, vpe[at:at + 1400], at,
+                        at + 1400 < len(vpe), ident) for at in range(0, len(vpe), 1400)]
+
+
+def scattered(sa, number):
+    """Inner packets that come in three fragments each."""
+    plain = []
+    for i in range(number):
+        family = 4 + 2 * (i % 2)
+        datagram = udp(*INNER[family], 9, b"what comes in three fragments. ")
+        for at in range(0, len(datagram), 16):
+            piece, more = datagram[at:at + 16], at + 16 < len(datagram)
+            plain.append(ip_fragment(family, *INNER[family], 17, piece, at,
+                                     more, 1 + i))
+    seq = numbers()
+    return [sa.outer(sa.seal(seq + i, inner, window=20)) for i, inner in enumerate(plain)]
 
 
 def in_udp(sa, number):
@@ -379,7 +397,7 @@ def in_udp(sa, number):
 
 KINDS = {function.__name__: function for function in
          (good, padded, fill, empty, nibble, headless, truncated, flipped,
-          sender, spi, replayed, old, huge, in_udp)}
+          sender, spi, replayed, old, huge, scattered, in_udp)}
 
 
 def command(words):
@@ -388,7 +406,8 @@ def command(words):
     else:
         sa = Sa(*words[2:7])
         packets = KINDS[words[1]](sa, int(words[7]) if words[7:] else 1)
-        Wire(sa.family).send(packets)
+        Wire(sa.family).send(packets, words[1] == "scattered")
+        os.sched_setaffinity(0, CPUS)
 
 
 def main():

@@ -88,9 +88,23 @@ received() {
 	sunk ''
 }
 
+# scattered OUTER: the fragments of an inner packet reach several CPUs
+scattered() {
+	local f=$1 n
+
+	n=$(count 20 4)
+	begin $f 16
+	sink
+	counters_mark
+	inject scattered $f $n
+	sunk "$(repeat $n 'what comes in three fragments. ')"
+	counters_check hv2:$SPI12:rx-packets==$((n * 3)) hv2:$SPI12:windows==1 \
+		"hv2:$SPI12:rx-elsewhere>0"
+}
+
 topo_wire || skip_all "no namespaces"
 vpe_wire_start
-ktap_plan 9
+ktap_plan 11
 ktap_test "AES-128 in IPv4" sent 4 16
 ktap_test "AES-192 in IPv6" sent 6 24
 ktap_test "AES-256 in IPv4" sent 4 32
@@ -100,4 +114,6 @@ ktap_test "differences are seen" sent_is_strict
 ktap_test "received: AES-128 in IPv4" received 4 16
 ktap_test "received: AES-192 in IPv6" received 6 24
 ktap_test "received: AES-256 in IPv4" received 4 32
+ktap_test "fragments inside, IPv4" scattered 4
+ktap_test "fragments inside, IPv6" scattered 6
 ktap_finish

@@ -141,21 +141,66 @@ static bool vpe_decap(struct vpe_rx *rx)
 	return true;
 }
 
+/*
+ * May the stack put the inner packet, or one inside it, together from pieces
+ * that reached several CPUs? A secpath must be the same for all pieces.
+ */
+static bool vpe_is_piece(const struct sk_buff *skb)
+{
+	u8 proto;
+
+	if (skb->protocol == htons(ETH_P_IP)) {
+		if (ip_is_fragment(ip_hdr(skb)))
+			return true;
+		proto = ip_hdr(skb)->protocol;
+	} else {
+		proto = ipv6_hdr(skb)->nexthdr;
+		if (ipv6_ext_hdr(proto))
+			return true;
+	}
+	return proto == IPPROTO_ESP || proto == IPPROTO_AH ||
+	       proto == IPPROTO_COMP;
+}
+
+/*
+ * Note in the decrypted packet which SA it came by. 0, or the reason to drop
+ * it.
+ */
+static unsigned int vpe_rx_secpath(struct vpe_rx *rx)
+{
+	struct sec_path *sp = secpath_set(rx->skb);
+	struct xfrm_state *x;
+
+	if (!sp)
+		return VPE_A_DROPS_RX_NOMEM;
+	if (sp->len == XFRM_MAX_DEPTH)
+		return VPE_A_DROPS_RX_PATH;
+	x = vpe_sa_proxy(rx->sa, vpe_is_piece(rx->skb));
+	if (!x)
+		return VPE_A_DROPS_RX_STATE;
+	sp->xvec[sp->len++] = x;
+	sp->olen = 0;
+	return 0;
+}
+
 /* Hand the inner packet to the stack, as xfrm_input() does. */
 static void vpe_rx_deliver(struct vpe_rx *rx)
 {
 	struct sk_buff *skb = rx->skb;
 	unsigned int len = skb->len;
+	unsigned int reason;
 
-	if (vpe_rx_callbacks(skb, rx->family)) {
-		vpe_rx_drop(rx, VPE_A_DROPS_RX_PATH);
+	reason = vpe_rx_secpath(rx);
+	if (!reason && vpe_rx_callbacks(skb, rx->family))
+		reason = VPE_A_DROPS_RX_PATH;
+	if (unlikely(reason)) {
+		vpe_rx_drop(rx, reason);
 		return;
 	}
 	vpe_count(rx->sa, VPE_A_STATS_RX_PACKETS, 1);
 	vpe_count(rx->sa, VPE_A_STATS_RX_BYTES, len);
 
 	nf_reset_ct(skb);
-	skb_sec_path(skb)->olen = 0;
 	if (skb_valid_dst(skb))
 		skb_dst_drop(skb);
 	gro_cells_receive(&vpe_cells, skb);
@@ -252,23 +297,6 @@ static int vpe_rx_own(struct sk_buff *skb)
 	if (!skb_cloned(skb) && !skb_is_nonlinear(skb))
 		return 1;
 	return skb_cow_data(skb, 0, &trailer);
-}
-
-/* Note in the packet which SA it came by. 0, or the reason to drop it. */
-static unsigned int vpe_rx_secpath(struct vpe_sa *sa, struct sk_buff *skb)
-{
-	struct sec_path *sp = secpath_set(skb);
-	struct xfrm_state *x;
-
-	if (!sp)
-		return VPE_A_DROPS_RX_NOMEM;
-	if (sp->len == XFRM_MAX_DEPTH)
-		return VPE_A_DROPS_RX_PATH;
-	x = vpe_sa_proxy(sa);
-	if (!x)
-		return VPE_A_DROPS_RX_STATE;
-	sp->xvec[sp->len++] = x;
-	return 0;
 }
 
 /*
@@ -401,8 +429,6 @@ static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 {
 	unsigned int reason = vpe_rx_precheck(sa, skb, encap_type);
 
-	if (!reason)
-		reason = vpe_rx_secpath(sa, skb);
 	if (unlikely(reason)) {
 		vpe_drop(sa, skb, reason);
 		return;

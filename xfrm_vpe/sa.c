@@ -101,27 +101,59 @@ static struct xfrm_state *vpe_proxy_alloc(const struct xfrm_state *x)
 	return proxy;
 }
 
+static void vpe_proxy_put(struct xfrm_state *proxy)
+{
+	if (!proxy)
+		return;
+	proxy->km.state = XFRM_STATE_DEAD;
+	xfrm_state_put(proxy);
+}
+
+/* The proxy in @slot, made if there is none yet; NULL without memory. */
+static struct xfrm_state *vpe_proxy_get(struct xfrm_state **slot,
+					const struct xfrm_state *x)
+{
+	struct xfrm_state *proxy = smp_load_acquire(slot);
+	struct xfrm_state *new;
+
+	if (likely(proxy))
+		return proxy;
+	new = vpe_proxy_alloc(x);
+	if (!new)
+		return NULL;
+	proxy = cmpxchg(slot, NULL, new);
+	if (!proxy)
+		return new;
+	vpe_proxy_put(new);
+	return proxy;
+}
+
 /**
  * vpe_sa_proxy - what goes into a packet's secpath for an SA
  * @sa: the SA
+ * @shared: the packet needs the same as others of the SA, whatever the CPU
  *
  * A secpath holds a reference to its SAs. To count that in x->refcnt would
  * have all CPUs write one cache line for each packet, so that each CPU has an
  * xfrm_state of its own which policies and xfrm interfaces take for the SA.
  * Security modules look at the SA itself.
  *
+ * The pieces of a packet may reach several CPUs. Late kernels (7.3) put only
+ * those fragments together whose secpaths hold the same xfrm_states: for such
+ * packets there is one @shared by all CPUs.
+ *
  * Context: softirqs disabled, RCU read side.
  * Return: an xfrm_state with a reference for the caller, or NULL if the SA is
  * being freed.
  */
-struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa)
+struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa, bool shared)
 {
-	struct xfrm_state *proxy = __this_cpu_read(sa->cpu->proxy);
+	struct xfrm_state *proxy = NULL;
 
-	if (unlikely(!proxy) && !sa->x->security) {
-		proxy = vpe_proxy_alloc(sa->x);
-		__this_cpu_write(sa->cpu->proxy, proxy);
-	}
+	if (likely(!sa->x->security))
+		proxy = vpe_proxy_get(shared ? &sa->shared_proxy :
+					       &this_cpu_ptr(sa->cpu)->proxy,
+				      sa->x);
 	if (unlikely(!proxy))
 		return refcount_inc_not_zero(&sa->x->refcnt) ? sa->x : NULL;
 	xfrm_state_hold(proxy);
@@ -131,16 +163,11 @@ struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa)
 /* Nobody finds @sa any more; packets on their way may hold its proxies. */
 static void vpe_sa_put_proxies(struct vpe_sa *sa)
 {
-	struct xfrm_state *proxy;
 	unsigned int cpu;
 
-	for_each_possible_cpu(cpu) {
-		proxy = per_cpu_ptr(sa->cpu, cpu)->proxy;
-		if (!proxy)
-			continue;
-		proxy->km.state = XFRM_STATE_DEAD;
-		xfrm_state_put(proxy);
-	}
+	for_each_possible_cpu(cpu)
+		vpe_proxy_put(per_cpu_ptr(sa->cpu, cpu)->proxy);
+	vpe_proxy_put(sa->shared_proxy);
 }
 
 static void vpe_sa_idle(struct percpu_ref *ref)

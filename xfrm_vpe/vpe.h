@@ -56,7 +56,7 @@ struct vpe_net {
 /**
  * struct vpe_cpu - what one CPU writes for one SA
  * @counters: its counters
- * @proxy: stands for the SA in secpaths, NULL until needed
+ * @proxy: stands for the SA in its packets' secpaths, NULL until needed
  */
 struct vpe_cpu {
 	struct vpe_counters	counters;
@@ -80,6 +80,7 @@ struct vpe_cpu {
  * @key_bits: length of the key
  * @id: number of the SA, rising in @list
  * @list: in vpe_sa_list
+ * @shared_proxy: as vpe_cpu.proxy, for packets that need the same on all CPUs
  * @folded: totals already added to x->curlft and x->stats, under vpe_sa_mutex
  *
  * Up to @async read for each packet and not written.
@@ -101,6 +102,7 @@ struct vpe_sa {
 	u32			key_bits;
 	u64			id;
 	struct list_head	list;
+	struct xfrm_state	*shared_proxy;
 	struct vpe_counters	folded;
 };
 
@@ -122,7 +124,7 @@ int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack);
 void vpe_sa_destroy(struct vpe_sa *sa);
 struct vpe_sa *vpe_sa_lookup(const struct net *net, __be32 spi,
 			     const xfrm_address_t *daddr, u16 family, u32 mark);
-struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa);
+struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa, bool shared);
 
 /* output.c */
 int vpe_output_init(void);
