@@ -43,7 +43,7 @@ bad() {
 # UDP to a socket of an IKE daemon
 in_udp() {
 	[ $1 = 4 ] || modprobe -q udp_tunnel
-	ip netns exec "$HV2" python3 -c '
+	nsenter --net="/run/netns/$HV2" python3 -c '
 import socket, time
 s = socket.socket(socket.AF_INET6 if '$1' == 6 else socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(17, 100, 2)	# UDP_ENCAP, UDP_ENCAP_ESPINUDP

@@ -69,7 +69,7 @@ too_big() {
 	mtu=$(inner_mtu $outer)
 	edge=$((mtu - HEADER[$inner] - 8))
 	begin $outer $inner
-	ns_exec "$HV1" ping -n -c 1 -W 1 -M 'do' -s $((edge + 1)) "${INNER[${inner}2]}" \
+	ns_exec "$HV1" ping -n -c 1 -W 0.2 -M 'do' -s $((edge + 1)) "${INNER[${inner}2]}" \
 		>"$TMP/ping" 2>&1 && fail "ping with DF got through"
 	grep -q "essage too long.*mtu[:=] *$mtu" "$TMP/ping" ||
 		fail "no EMSGSIZE with MTU $mtu: $(<"$TMP/ping")"
@@ -92,7 +92,7 @@ watch_sees() {
 	xfrm_flush
 	wire_watch
 	ping_ok "$HV1" 1 56 "${INNER[42]}"
-	must_fail 'HV1 was in the clear' wire_clean
+	must_fail 'in the clear: [1-9]' wire_clean
 }
 
 # With another key nothing passes, and the counters say so.
@@ -108,6 +108,7 @@ wrong_key() {
 }
 
 topo_wire || skip_all "no namespaces"
+wire_start
 ktap_plan 14
 ktap_test "a packet in the clear is seen" watch_sees
 ktap_test "another key: nothing passes" wrong_key

@@ -99,8 +99,8 @@ tcp() {
 	[ $2 = 4 ] || too_big=('hv?:*:tx-size>=1' 'hv?:-:XfrmOutStateModeError>=1')
 	begin $1 $2
 	iperf_server "$TENANT2"
-	iperf "$TENANT1" ${TENANT[${2}2]} -n "$(count 8M 256K)"
-	iperf "$TENANT1" ${TENANT[${2}2]} -n "$(count 8M 256K)" -R
+	iperf "$TENANT1" ${TENANT[${2}2]} -n "$(count 2M 256K)"
+	iperf "$TENANT1" ${TENANT[${2}2]} -n "$(count 2M 256K)" -R
 	counters_wait_quiet
 	carried ">=$(count 1000 40)" ">=$(count 1000 40)" \
 		"hv1:$SPI12:tx-gso>0" "hv2:$SPI21:tx-gso>0" "${too_big[@]}"
@@ -124,6 +124,7 @@ backlog=$(</proc/sys/net/core/netdev_max_backlog)
 defer sh -c "echo $backlog >/proc/sys/net/core/netdev_max_backlog"
 echo 20000 >/proc/sys/net/core/netdev_max_backlog
 
+wire_start
 ktap_plan 21
 ktap_test "a policy that blocks" blocked
 for inner in 4 6; do

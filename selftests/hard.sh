@@ -33,7 +33,7 @@ backlog_grow() {
 # that long
 receiver_pid='' received=''
 receiver_start() {
-	ip netns exec "$1" "$tools/numbered" recv -i "$3" "$2" >"$TMP/received" &
+	nsenter --net="/run/netns/$1" "$tools/numbered" recv -i "$3" "$2" >"$TMP/received" &
 	receiver_pid=$!
 	defer stop_pid $receiver_pid
 	slowwait listening "$1" udp "$2"
@@ -57,7 +57,7 @@ sender_pid='' sent=''
 sender_start() {
 	local ns=$1
 	shift
-	ip netns exec "$ns" "$tools/numbered" send "$@" >"$TMP/sent" 2>"$TMP/sent.err" &
+	nsenter --net="/run/netns/$ns" "$tools/numbered" send "$@" >"$TMP/sent" 2>"$TMP/sent.err" &
 	sender_pid=$!
 	defer stop_pid $sender_pid
 }
@@ -72,11 +72,12 @@ sender_report() {
 	[ -n "$sent" ] || fail "the sender said nothing: $(<"$TMP/sent.err")"
 }
 
-# capture_start NS INTERFACE FILE [COUNT]: protocol 50, whole packets; ends by
+# capture_start NS INTERFACE FILE [COUNT]: protocol 50, whole packets (of up to
+# 2048 bytes: the buffer has one slot of the largest size for each); ends by
 # itself after COUNT
 capture_pid=''
 capture_start() {
-	ip netns exec "$1" tcpdump -Z root -n -p -U --immediate-mode -i "$2" -B 16384 ${4:+-c "$4"} \
+	nsenter --net="/run/netns/$1" tcpdump -Z root -n -p -U -s 2048 --immediate-mode -i "$2" -B 16384 ${4:+-c "$4"} \
 		-w "$3" 'proto 50 or (ip6 proto 50)' 2>"$3.err" &
 	capture_pid=$!
 	defer stop_pid $capture_pid

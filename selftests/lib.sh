@@ -203,7 +203,7 @@ listening() {
 	local state=0A
 	[ "$2" = tcp ] || state=07
 	# shellcheck disable=SC2016	# awk's variables
-	ip netns exec "$1" awk -v end="$(printf ':%04X$' "$3")" -v state=$state \
+	ns_exec "$1" awk -v end="$(printf ':%04X$' "$3")" -v state=$state \
 		'$2 ~ end && $4 == state { found = 1 } END { exit !found }' \
 		"/proc/net/$2" "/proc/net/${2}6"
 }
@@ -249,8 +249,9 @@ cleanup_all_ns() {
 	NS_LIST=()
 }
 
+# ns_exec NS COMMAND...; quicker than "ip netns exec", which mounts /sys anew
 ns_exec() {
-	ip netns exec "$@"
+	nsenter --net="/run/netns/$1" -- "${@:2}"
 }
 
 ##############################################################################
@@ -275,7 +276,7 @@ batch() {
 
 # ns_stay NS: a process that stays there; its number in variable ns_pid
 ns_stay() {
-	ip netns exec "$1" sleep infinity >/dev/null 2>&1 </dev/null &
+	nsenter --net="/run/netns/$1" sleep infinity >/dev/null 2>&1 </dev/null &
 	ns_pid=$!
 	disown
 }
@@ -341,7 +342,11 @@ topo_tenant() {
 
 # random_key BYTES
 random_key() {
-	echo "0x$(od -An -v -tx1 -N"$1" /dev/urandom | tr -d ' \n')"
+	local key='' i
+	for ((i = 0; i < $1; i++)); do
+		printf -v key '%s%02x' "$key" $((SRANDOM & 255))
+	done
+	echo "0x$key"
 }
 
 readonly AEAD='rfc4106(gcm(aes))'
@@ -368,13 +373,24 @@ sa_add() {
 # The selector of an SA is of its outer family, unless told otherwise: af-unspec
 # lets any in.
 sas() {
-	local f=$1 lines
-	shift
+	local lines
 
-	KEY12=$(random_key "${KEY_BYTES:-16}") KEY21=$(random_key "${KEY_BYTES:-16}")
-	lines=$(sa_line $f 1 2 $SPI12 "$KEY12" "$@"; sa_line $f 2 1 $SPI21 "$KEY21" "$@")
+	new_keys
+	lines=$(sa_lines "$@")
 	batch "$HV1" <<<"$lines"
 	batch "$HV2" <<<"$lines"
+}
+
+new_keys() {
+	KEY12=$(random_key "${KEY_BYTES:-16}") KEY21=$(random_key "${KEY_BYTES:-16}")
+}
+
+# sa_lines OUTER-FAMILY [ARG...]
+sa_lines() {
+	local f=$1
+	shift
+	sa_line $f 1 2 $SPI12 "$KEY12" "$@"
+	sa_line $f 2 1 $SPI21 "$KEY21" "$@"
 }
 
 # sa_line OUTER-FAMILY FROM TO SPI KEY [ARG...]: as sa_add, for batch
@@ -413,20 +429,27 @@ policies() {
 	policy_lines 2 1 $1 $2 | batch "$HV2"
 }
 
+readonly flush_lines=$'xfrm policy flush\nxfrm state flush'
+
 # tunnel OUTER-FAMILY INNER-FAMILY...: in place of what was there
 tunnel() {
-	local outer=$1 inner
-	shift
+	local sas
+	new_keys
+	sas=$flush_lines$'\n'$(sa_lines "$1")
+	(echo "$sas"; tunnel_policies 1 2 "$@") | batch "$HV1"
+	(echo "$sas"; tunnel_policies 2 1 "$@") | batch "$HV2"
+}
 
-	xfrm_flush
-	sas "$outer"
-	for inner in "$@"; do policies "$inner" "$outer"; done
+# tunnel_policies SIDE PEER OUTER-FAMILY INNER-FAMILY...
+tunnel_policies() {
+	local inner
+	for inner in "${@:4}"; do policy_lines $1 $2 $inner $3; done
 }
 
 xfrm_flush() {
 	local ns
 	for ns in "$HV1" "$HV2"; do
-		batch "$ns" <<<$'xfrm policy flush\nxfrm state flush'
+		batch "$ns" <<<"$flush_lines"
 	done
 }
 
@@ -439,35 +462,34 @@ xfrm_flush() {
 
 declare -A counters_before=() counters_now=() growth=()
 
-# counters_read ARRAY: all counters of HV1 and HV2
+# counters_read ARRAY: all counters of HV1 and HV2 that are not 0
 # shellcheck disable=SC2034,SC2004	# keys of an associative array
 counters_read() {
 	local -n into=$1
-	local hv ns section word spi name value words
+	local name value
 
 	into=()
+	while read -r name value; do into[$name]=$value; done < <(counters_list)
+}
+
+# counters_list: "NAME NUMBER" of each. Between brackets and commas the output of
+# ip has one name and its value.
+counters_list() {
+	local hv ns
 	for hv in hv1 hv2; do
 		ns=${hv^^}
-		ns=${!ns}
-		section='' spi=''
-		IFS='{}[],' read -ra words <<<"$(ip -n "$ns" -j -s xfrm vpe show)"
-		for word in "${words[@]}"; do
-			name=${word%%:*} value=${word#*:}
-			name=${name//\"/}
-			case $name in
-			family) section=sa ;;
-			spi) printf -v spi 0x%x "$value" ;;
-			stats | drops) section=$name ;;
-			rx-windows)
-				[ "$section" != sa ] || name=windows
-				into[$hv:$spi:$name]=$value ;;
-			[rt]x-*) into[$hv:$spi:$name]=$value ;;
-			esac
-		done
-		while read -r name value; do
-			into[$hv:-:$name]=$value
-		done <"/proc/${hv_pid[$hv]}/net/xfrm_stat"
-	done
+		echo "{sample:$hv}"
+		ip -n "${!ns}" -j -s xfrm vpe show
+		echo '{sample:xfrm}'
+		echo "$(<"/proc/${hv_pid[$hv]}/net/xfrm_stat")"
+	done | awk -v RS='[][{},\n]' -F '[: \t]+' '
+		{ gsub("\"", "") }
+		$1 == "sample" { if ($2 == "xfrm") spi = "-"; else hv = $2 }
+		$1 == "family" { section = "sa" }
+		$1 == "stats" || $1 == "drops" { section = $1 }
+		$1 == "spi" { spi = sprintf("0x%x", $2) }
+		$1 == "rx-windows" && section == "sa" { $1 = "windows" }
+		$1 ~ /^([rt]x-|windows$|Xfrm)/ && $2 > 0 { print hv ":" spi ":" $1, $2 }'
 }
 
 # vpe_stat NS SPI COUNTER: tx-packets, rx-replay, ... of the only SA with that
@@ -515,7 +537,8 @@ counters_growth() {
 	growth=()
 	counters_read counters_now
 	for key in "${!counters_now[@]}"; do
-		growth[$key]=$((${counters_now[$key]} - ${counters_before[$key]-0}))
+		[ ${counters_now[$key]} = "${counters_before[$key]-0}" ] ||
+			growth[$key]=$((${counters_now[$key]} - ${counters_before[$key]-0}))
 	done
 }
 
@@ -553,8 +576,7 @@ counters_ok() {
 		fi
 	done
 	for key in "${!growth[@]}"; do
-		if [ "${growth[$key]}" -ne 0 ] && [ -z "${named[$key]-}" ] &&
-		   ! counters_are_free "$key"; then
+		if [ -z "${named[$key]-}" ] && ! counters_are_free "$key"; then
 			echo "$key grew by ${growth[$key]}, not expected"
 			bad=1
 		fi
@@ -579,8 +601,8 @@ counters_same() {
 	counters_read counters_now
 	sleep 0.1
 	counters_read counters_before
-	for key in "${!counters_now[@]}"; do
-		[ "${counters_before[$key]}" = "${counters_now[$key]}" ] || return 1
+	for key in "${!counters_before[@]}"; do
+		[ "${counters_before[$key]}" = "${counters_now[$key]-0}" ] || return 1
 	done
 }
 
@@ -600,8 +622,8 @@ all_arrived() {
 	local sent received
 
 	[ "${1-}" = again ] && counters_growth
-	sent="${growth[hv1:$SPI12:tx-packets]}, ${growth[hv2:$SPI21:tx-packets]}"
-	received="${growth[hv2:$SPI12:rx-packets]}, ${growth[hv1:$SPI21:rx-packets]}"
+	sent="${growth[hv1:$SPI12:tx-packets]-0}, ${growth[hv2:$SPI21:tx-packets]-0}"
+	received="${growth[hv2:$SPI12:rx-packets]-0}, ${growth[hv1:$SPI21:rx-packets]-0}"
 	[ "$sent" = "$received" ] && return
 	echo "sent $sent packets, received $received"
 	return 1
@@ -626,27 +648,25 @@ carried() {
 ##############################################################################
 # The wire
 
-wire_pids=()
+wire_pids=() wire_before=''
 
-# wire_watch [FILTER]: from here on every packet that a hypervisor puts on the
-# wire is looked at that is not protocol 50 between outer addresses, ARP or
-# neighbour discovery, nor matches FILTER. (Those that come in are seen once more
-# decrypted, as with ESP.)
-wire_watch() {
-	local hv ns allowed='arp'
+# wire_start: for the rest of the file (of the test, if called there), all packets
+# are looked at that a hypervisor puts on the wire and that are not protocol 50
+# between outer addresses, ARP or neighbour discovery. (Those that come in are
+# seen once more decrypted, as with ESP.)
+wire_start() {
+	local hv allowed='arp'
 
 	allowed+=' or (icmp6 and ip6[40] >= 130 and ip6[40] <= 143)'
 	allowed+=' or (ip6[6] == 0 and ip6[40] == 58)'
 	allowed+=" or (ip proto 50 and host ${OUTER[41]} and host ${OUTER[42]})"
 	allowed+=" or (ip6 proto 50 and host ${OUTER[61]} and host ${OUTER[62]})"
-	[ $# -eq 0 ] || allowed+=" or ($1)"
 	wire_pids=()
 	for hv in HV1 HV2; do
-		ns=${!hv}
 		# Not ns_exec: a function in the background is a shell more.
-		ip netns exec "$ns" tcpdump -Z root --immediate-mode -l -n -p -i eth0 \
-			"outbound and not ($allowed)" \
-			>"$TMP/clear.$hv" 2>"$TMP/clear.$hv.err" &
+		nsenter --net="/run/netns/${!hv}" tcpdump -Z root --immediate-mode -l -n \
+			-p -i eth0 "outbound and not ($allowed)" \
+			>"$TMP/clear.$hv" 2>>"$TMP/clear.$hv.err" &
 		wire_pids+=($!)
 		defer stop_pid $!
 	done
@@ -655,18 +675,36 @@ wire_watch() {
 	done
 }
 
-# Fails if anything else was on the wire since wire_watch.
-wire_clean() {
+# wire_seen: how many packets that were until now, of both; to $seen. (tcpdump
+# says so when it gets SIGUSR1.)
+wire_seen() {
 	local hv
-	kill -TERM "${wire_pids[@]}"
+
+	seen=''
 	for hv in HV1 HV2; do
-		slowwait grep -q ' received by filter' "$TMP/clear.$hv.err"
-		# It may have left some unread.
-		if ! grep -q '^0 packets received by filter' "$TMP/clear.$hv.err"; then
-			head -n 5 "$TMP/clear.$hv"
-			fail "wire: something of $hv was in the clear"
-		fi
+		: >"$TMP/clear.$hv.err"
 	done
+	kill -USR1 "${wire_pids[@]}" || fail "tcpdump is gone"
+	for hv in HV1 HV2; do
+		slowwait grep -q 'received by filter' "$TMP/clear.$hv.err"
+		[[ $(<"$TMP/clear.$hv.err") =~ ([0-9]+)\ packets?\ received ]] ||
+			fail "tcpdump: $(<"$TMP/clear.$hv.err")"
+		seen+="${BASH_REMATCH[1]} "
+	done
+}
+
+# wire_watch: from here on there must be none.
+wire_watch() {
+	wire_seen
+	wire_before=$seen
+}
+
+# Fails if there was one since wire_watch.
+wire_clean() {
+	wire_seen
+	[ "$seen" = "$wire_before" ] && return
+	tail -n 3 "$TMP/clear.HV1" "$TMP/clear.HV2"
+	fail "wire: packets of HV1 and HV2 in the clear: $seen, before $wire_before"
 }
 
 ##############################################################################
@@ -683,7 +721,7 @@ ping_ok() {
 # iperf_server NS [PORT]
 iperf_server() {
 	local port=${2:-5201}
-	ip netns exec "$1" iperf3 -s -p "$port" >"$TMP/iperf.$port" 2>&1 </dev/null &
+	nsenter --net="/run/netns/$1" iperf3 -s -p "$port" >"$TMP/iperf.$port" 2>&1 </dev/null &
 	defer stop_pid $!
 	slowwait listening "$1" tcp "$port"
 }
@@ -700,7 +738,7 @@ vpe_wire_start() {
 	run mkfifo "$TMP/wire.ask" "$TMP/wire.answer"
 	# Both ends: neither waits for the other to be opened
 	exec 8<>"$TMP/wire.ask" 9<>"$TMP/wire.answer"
-	ip netns exec "$HV1" python3 "$lib_dir/vpe_wire.py" <&8 >&9 2>&1 &
+	nsenter --net="/run/netns/$HV1" python3 "$lib_dir/vpe_wire.py" <&8 >&9 2>&1 &
 	defer stop_pid $!
 }
 
@@ -720,7 +758,7 @@ inject() {
 # sink: what UDP packets to port 9 of HV2 hold goes to $TMP/sink
 sink() {
 	: >"$TMP/sink"
-	ip netns exec "$HV2" socat -u UDP6-RECV:9,ipv6only=0 "OPEN:$TMP/sink,append" &
+	nsenter --net="/run/netns/$HV2" socat -u UDP6-RECV:9,ipv6only=0 "OPEN:$TMP/sink,append" &
 	defer stop_pid $!
 	slowwait listening "$HV2" udp 9
 }

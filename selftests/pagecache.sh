@@ -41,7 +41,7 @@ tcp() {
 	run ip -n "$HV1" link set eth0 gso_max_segs "$3"
 	[ "$3" = 1 ] || gso='>0'
 	counters_mark
-	ip netns exec "$HV2" python3 "$pages" tcp-recv $port "$TMP/got" &
+	nsenter --net="/run/netns/$HV2" python3 "$pages" tcp-recv $port "$TMP/got" &
 	pid=$!
 	defer stop_pid $pid
 	slowwait listening "$HV2" tcp $port

@@ -162,7 +162,7 @@ bursts() {
 	printf '%s\n' "$SPI12 $KEY12" "$SPI21 $KEY21" >"$TMP/keys"
 	counters_mark
 	for i in 1 2 3; do
-		ip netns exec "$HV1" "$tools/numbered" send -n $n -h 1 \
+		nsenter --net="/run/netns/$HV1" "$tools/numbered" send -n $n -h 1 \
 			"${INNER[42]}" $port >/dev/null &
 		pids+=($!)
 	done
@@ -229,8 +229,36 @@ claim_is_free() {
 	[ "$extra" -gt 0 ]
 }
 
+# A user who is root in a namespace of his own takes no numbers from the others.
+untrusted() {
+	local show sa
+
+	# each message is printed
+	defer sysctl -qw "net.core.message_cost=$(</proc/sys/net/core/message_cost)"
+	sysctl -qw net.core.message_cost=0
+	sa=$(sa_line 4 1 2 $SPI12 "$(random_key 16)" flag esn replay-window 64 \
+		replay-oseq-hi 0xffffffff replay-oseq 0xfffffff0)
+	show=$(unshare --user --map-root-user --net sh -eu <<-END
+		ip link add eth0 type dummy
+		ip addr add ${OUTER[41]}/24 dev eth0
+		ip addr add ${INNER[41]}/32 dev lo
+		ip link set eth0 up
+		ip neigh replace ${OUTER[42]} dev eth0 lladdr 02:00:00:00:00:01 nud permanent
+		ip route add ${NET[42]} via ${OUTER[42]} src ${INNER[41]}
+		echo '$sa' | ip -batch -
+		ip $(policy_line out 1 2 4 4)
+		ping -q -c 1 -W 0.1 ${INNER[42]} >/dev/null 2>&1 || true
+		ip -j -s xfrm vpe show
+	END
+	) || fail "namespace of a user: $show"
+	jq -e '.[0] | .drops."tx-sequence" == 1 and .stats."tx-packets" == 0' <<<"$show" >/dev/null ||
+		fail "not refused: $show"
+	dmesg | grep -q 'over a day ahead of the clock' || fail "no message"
+	sniff emit -h 5
+}
+
 topo_wire || skip_all "no namespaces"
-ktap_plan 9
+ktap_plan 10
 ktap_test "SA deleted and added again" sniff readd
 ktap_test "SA deleted, gone, added again" sniff readd_later
 ktap_test "SA deleted, added with another SPI" sniff readd_other_spi
@@ -238,6 +266,7 @@ ktap_test "SA updated" sniff update
 ktap_test "SA migrated" sniff migrate
 ktap_test "CPU after CPU, bursts" sniff bursts
 ktap_test "two namespaces with one key" two_namespaces
+ktap_test "number far ahead of the clock, user namespace" untrusted
 ktap_test "clock stepped back by an hour" sniff clock_back
 ktap_test "module reloaded" sniff reload
 ktap_finish

@@ -5,7 +5,7 @@
 # with Ethernet's MTU and with jumbo frames.
 . "$(dirname "$0")/lib.sh"
 
-AMOUNT=$(count 8M 256K)
+AMOUNT=$(count 2M 256K)
 # A packet is at least that large; acknowledgements go back
 PACKETS=$(count 800 25)
 
@@ -55,6 +55,7 @@ backlog=$(</proc/sys/net/core/netdev_max_backlog)
 defer sh -c "echo $backlog >/proc/sys/net/core/netdev_max_backlog"
 echo 20000 >/proc/sys/net/core/netdev_max_backlog
 
+wire_start
 ktap_plan 10
 for mtu in 1500 9000; do
 	for offloads in on off; do

@@ -62,6 +62,7 @@ vxlan() {
 	iperf_server "$TENANT2"
 	# Not before: where no VXLAN socket is yet, IP tells that by ICMP, which
 	# the policies do not cover.
+	wire_start
 	wire_watch
 
 	for to in 192.168.9.2 fd00:9::2; do

@@ -252,19 +252,22 @@ static bool vpe_context_may_claim(const struct vpe_context *ctx)
 	return true;
 }
 
-/* The first number of a context, 0 if there is none left; design: "Sequence" */
-static u64 vpe_draw(u64 last)
+/* The first number of a context; design: "Sequence" */
+static int vpe_draw(const struct vpe_scope *scope, u64 last, u64 *first)
 {
-	u64 first;
+	u64 now;
 
 	lockdep_assert_held(&vpe_contexts_lock);
 	__vpe_clock_sample();
-	first = max_t(u64, ktime_get_real_ns(),
-		      ktime_get_boottime_ns() + vpe_epoch.offset);
+	now = max_t(u64, ktime_get_real_ns(),
+		    ktime_get_boottime_ns() + vpe_epoch.offset);
+	if (last > now && last - now > scope->ahead_max)
+		return -ERANGE;
 	last = max(last, vpe_epoch.used);
 	if (last == U64_MAX)
-		return 0;
-	return max(first, last + 1);
+		return -EOVERFLOW;
+	*first = max(now, last + 1);
+	return 0;
 }
 
 /**
@@ -276,8 +279,8 @@ static u64 vpe_draw(u64 last)
  * vpe_context_reserve().
  *
  * Context: process or softirq.
- * Return: 0; -EBUSY if another context sends under this key; -EOVERFLOW if no
- * number is left.
+ * Return: 0; -EBUSY if another context sends under this key; -ERANGE if @last is
+ * too far ahead of the clock; -EOVERFLOW if no number is left.
  */
 int vpe_context_start(struct vpe_context *ctx, u64 last)
 {
@@ -290,11 +293,9 @@ int vpe_context_start(struct vpe_context *ctx, u64 last)
 	err = -EBUSY;
 	if (!vpe_context_may_claim(ctx))
 		goto out;
-	err = -EOVERFLOW;
-	first = vpe_draw(last);
-	if (!first)
+	err = vpe_draw(ctx->scope, last, &first);
+	if (err)
 		goto out;
-	err = 0;
 	ctx->claimed = true;
 	/* Pairs with vpe_context_started(). */
 	smp_store_release(&ctx->first, first);

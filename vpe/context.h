@@ -17,17 +17,22 @@
 
 #define VPE_CONTEXT_WINDOWS_MAX	65536		/* receive windows of one SA */
 #define VPE_NET_WINDOWS_MAX	1048576		/* of one namespace, default */
+#define VPE_AHEAD_MAX		(24 * 3600 * 1000000000ULL)	/* nanoseconds */
 
 /**
  * struct vpe_scope - a network namespace as key contexts see it
  * @windows: receive windows there are
  * @windows_max: bound of these, settable
  * @contexts: key contexts there are
+ * @ahead_max: how far ahead of the clock a number from outside may be. All
+ *	contexts of the host start above it afterwards: %VPE_AHEAD_MAX where the
+ *	host does not trust the namespace, else U64_MAX
  */
 struct vpe_scope {
 	atomic_t	windows;
 	u32		windows_max;
 	atomic_t	contexts;
+	u64		ahead_max;
 };
 
 /**

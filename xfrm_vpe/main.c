@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include <linux/user_namespace.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
@@ -45,6 +46,8 @@ static int __net_init vpe_net_init(struct net *net)
 	if (!*slot)
 		return -ENOMEM;
 	(*slot)->scope.windows_max = VPE_NET_WINDOWS_MAX;
+	(*slot)->scope.ahead_max = net->user_ns == &init_user_ns ?
+				   U64_MAX : VPE_AHEAD_MAX;
 	refcount_set(&(*slot)->ref, 1);
 	return 0;
 }

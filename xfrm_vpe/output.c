@@ -192,6 +192,9 @@ static unsigned int vpe_tx_number(struct vpe_sa *sa, struct vpe_seq *num)
 					     ntohl(sa->spi));
 			return VPE_A_DROPS_TX_CLAIM;
 		}
+		if (err == -ERANGE)
+			net_warn_ratelimited("vpe: SPI 0x%08x does not send: its oseq is over a day ahead of the clock\n",
+					     ntohl(sa->spi));
 		if (err)
 			return VPE_A_DROPS_TX_SEQUENCE;
 	}

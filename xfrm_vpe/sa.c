@@ -113,9 +113,10 @@ static void vpe_proxy_put(struct xfrm_state *proxy)
 static struct xfrm_state *vpe_proxy_get(struct xfrm_state **slot,
 					const struct xfrm_state *x)
 {
-	struct xfrm_state *proxy = smp_load_acquire(slot);
-	struct xfrm_state *new;
+	struct xfrm_state *proxy, *new;
 
+	/* Pairs with the cmpxchg() below. */
+	proxy = smp_load_acquire(slot);
 	if (likely(proxy))
 		return proxy;
 	new = vpe_proxy_alloc(x);

@@ -258,7 +258,10 @@ static const u8 vpe_key[16] = "0123456789abcdef";
 
 static int vpe_context_test_init(struct kunit *test)
 {
-	vpe_here = (struct vpe_scope){ .windows_max = VPE_NET_WINDOWS_MAX };
+	vpe_here = (struct vpe_scope){
+		.windows_max = VPE_NET_WINDOWS_MAX,
+		.ahead_max = U64_MAX,
+	};
 	vpe_there = vpe_here;
 	vpe_epoch = (struct vpe_epoch){};
 	vpe_contexts_init();

@@ -15,7 +15,7 @@
 #define NOW	1800000000000000000ULL	/* 2027 */
 #define HOUR	(3600ULL * NSEC_PER_SEC)
 
-static struct vpe_scope here, there;
+static struct vpe_scope here, there, untrusted;
 
 static struct vpe_context *get(struct vpe_scope *scope, const char *key)
 {
@@ -30,6 +30,9 @@ static void load(void)
 {
 	here.windows_max = VPE_NET_WINDOWS_MAX;
 	there.windows_max = VPE_NET_WINDOWS_MAX;
+	here.ahead_max = U64_MAX;
+	there.ahead_max = U64_MAX;
+	untrusted.ahead_max = VPE_AHEAD_MAX;
 	shim_real_ns = NOW;
 	shim_boot_ns = HOUR;
 	vpe_contexts_init();
@@ -93,6 +96,7 @@ static void first_number(void)
 		u64 last = cases[i].last;
 
 		here.windows_max = VPE_NET_WINDOWS_MAX;
+		here.ahead_max = U64_MAX;
 		shim_real_ns = NOW + shift;
 		shim_boot_ns = HOUR + shift;
 		vpe_contexts_init();
@@ -238,6 +242,33 @@ static void two_scopes(void)
 	expect_eq(b->first, NOW + 5);
 	vpe_context_put(b);
 	vpe_context_put(c);
+	unload();
+}
+
+/* A scope that is not trusted cannot use up the numbers of the others. */
+static void too_far_ahead(void)
+{
+	struct vpe_context *ctx;
+
+	load();
+	ctx = get(&untrusted, KEY_A);
+	expect_eq(vpe_context_start(ctx, U64_MAX - 1), -ERANGE);
+	expect_eq(vpe_context_start(ctx, NOW + 24 * HOUR + 1), -ERANGE);
+	expect(!vpe_context_started(ctx));
+	expect(!ctx->claimed);
+	expect_eq(vpe_context_start(ctx, NOW + 24 * HOUR), 0);
+	expect_eq(reserve(ctx, 0, 1), NOW + 24 * HOUR + 1);
+	vpe_context_put(ctx);
+
+	/* It does not add up, nor hinder the others, who may go on from there. */
+	ctx = get(&untrusted, KEY_B);
+	expect_eq(vpe_context_start(ctx, NOW + 24 * HOUR + 2), -ERANGE);
+	expect_eq(vpe_context_start(ctx, 0), 0);
+	expect_eq(reserve(ctx, 0, 1), NOW + 24 * HOUR + 2);
+	vpe_context_put(ctx);
+	ctx = get(&here, KEY_B);
+	expect_eq(vpe_context_start(ctx, U64_MAX - 1), 0);
+	vpe_context_put(ctx);
 	unload();
 }
 
@@ -505,6 +536,7 @@ static const struct test_case cases[] = {
 	{ "used_counts", used_counts },
 	{ "receiver_uses_none", receiver_uses_none },
 	{ "two_scopes", two_scopes },
+	{ "too_far_ahead", too_far_ahead },
 	{ "same_key", same_key },
 	{ "key_bytes", key_bytes },
 	{ "lanes", lanes },

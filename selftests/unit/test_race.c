@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/limits.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -52,6 +53,7 @@ static void arena_init(void)
 	shim_real_ns = 1800000000000000000ULL;
 	vpe_contexts_init();
 	a.scope.windows_max = VPE_NET_WINDOWS_MAX;
+	a.scope.ahead_max = U64_MAX;
 	a.elsewhere.windows_max = VPE_NET_WINDOWS_MAX;
 	a.ctx = vpe_context_get(&a.scope, "0123456789abcdef", 16);
 	a.other = vpe_context_get(&a.elsewhere, "0123456789abcdef", 16);
