@@ -356,13 +356,12 @@ def table(name, separator):
 def plan_machines():
     """{(kernel, cpus): [test...]} of all that make check runs in machines."""
     plan = {}
-    special = {words[0]: (words[1].split(","), int(words[2]))
-               for words in table("machines", None)}
+    special = table("machines", None)
     for kernel in KERNELS:
-        plan[kernel, 2] = [t for t in listed(kernel) if t not in special]
-    for test, (kernels, cpus) in special.items():
-        for kernel in kernels:
-            plan.setdefault((kernel, cpus), []).append(test)
+        plan[kernel, 2] = [t for t in listed(kernel) if t not in [s[0] for s in special]]
+    for test, kernels, cpus in special:
+        for kernel in kernels.split(","):
+            plan.setdefault((kernel, int(cpus)), []).append(test)
     return plan
 
 
@@ -475,15 +474,16 @@ class Long(Machine):
 
 
 def make_long_jobs(part, report):
-    """The module loaded and unloaded more often under classic ESP, and every test
-    with its full number of packets on debug."""
-    cpus = {words[0]: int(words[2]) for words in table("machines", None)}
-    every = listed("6.12")
-    every += [test for test in cpus if test not in every]
-    jobs = [Long(f"reload-{kernel}", kernel, cpus.get("classic", 2), ["classic"],
-                 ["VPE_LOADS=50"]) for kernel in KERNELS]
-    jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test], ["KSFT_MACHINE_SLOW=no"])
-             for test in every]
+    """The module loaded and unloaded more often under classic ESP, the kernel's own
+    tests, and every test on debug."""
+    cpus = {test: int(cpus) for test, _, cpus in reversed(table("machines", None))}
+    every = [test for test in listed("6.12") if cpus.get(test) != 0]
+    every += [test for test in cpus if cpus[test] and test not in every]
+    jobs = [Long(f"reload-{kernel}", kernel, 2, ["classic"], ["VPE_LOADS=50"])
+            for kernel in KERNELS]
+    jobs += [Long(f"kselftests-{kernel}", kernel, 2, ["classic_kselftests"], ["VPE_LONG=1"])
+             for kernel in KERNELS if kernel != "debug"]
+    jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     if part:
         chosen = [job for job in jobs if fnmatch.fnmatch(job.name, part + "*")]
         if not chosen:

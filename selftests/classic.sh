@@ -46,8 +46,8 @@ esp_runs() {
 	receiver_report
 	[ "$(value "$received" unique)" -eq 200 ] || fail "UDP: $received"
 	iperf_server "$HV2"
-	iperf "$HV1" "${INNER[${f}2]}" -n 2M
-	iperf "$HV1" "${INNER[${f}2]}" -n 2M -R
+	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)"
+	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)" -R
 	counters_check 'hv?:0x*:*>=0'
 	xfrm_flush
 }
@@ -72,7 +72,7 @@ offload() {
 	counters_mark
 	ping_ok "$HV1" 3 1000 "${INNER[42]}"
 	iperf_server "$HV2" 5202
-	iperf "$HV1" "${INNER[42]}" -p 5202 -n 2M
+	iperf "$HV1" "${INNER[42]}" -p 5202 -n "$(count 1M 128K)"
 	carried '>3' '>3' 'hv?:*:tx-gso>=0'
 	xfrm_flush
 	slowwait unload
