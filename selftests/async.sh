@@ -96,7 +96,7 @@ deletion() {
 	tunnel 4 4
 	sender_start "$HV1" -t 300 -h 50 "${INNER[42]}" $port
 	for ((i = 0; i < $(count 10 3); i++)); do
-		sleep 0.05
+		pause 0.05
 		later=$((later + $(async_stat "$HV1" $SPI12)))
 		run ip -n "$HV1" xfrm state flush
 		run ip -n "$HV2" xfrm state flush
@@ -116,7 +116,7 @@ teardown() {
 	tunnel 4 4
 	ping_ok "$TENANT1" 2 56 "${TENANT[42]}"
 	sender_start "$TENANT1" -t 300 -h 50 "${TENANT[42]}" $port
-	sleep 0.5
+	pause 0.5
 	[ "$(async_stat "$HV1" $SPI12)" -gt 0 ] || fail "no request finished later"
 	cleanup_ns "$HV1"
 	cleanup_ns "$HV2"
@@ -128,7 +128,7 @@ unload() {
 	wrap "$1"
 	tunnel 4 4
 	sender_start "$HV1" -t 300 -h 50 "${INNER[42]}" $port
-	sleep 0.2
+	pause 0.2
 	rmmod xfrm_vpe 2>/dev/null && fail "unloaded with SAs in use"
 	xfrm_flush
 	slowwait rmmod_quiet

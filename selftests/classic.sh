@@ -46,8 +46,7 @@ esp_runs() {
 	receiver_report
 	[ "$(value "$received" unique)" -eq 200 ] || fail "UDP: $received"
 	iperf_server "$HV2"
-	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)"
-	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)" -R
+	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)" --bidir
 	counters_check 'hv?:0x*:*>=0'
 	xfrm_flush
 }
@@ -123,7 +122,7 @@ loads() {
 	defer touch "$TMP/stop"
 	for ((i = 0; i < loads; i++)); do
 		run module_load
-		sleep 0.1
+		pause 0.1
 		slowwait unload
 	done
 	touch "$TMP/stop"

@@ -43,7 +43,7 @@ receiver_start() {
 # words go to $received
 receiver_report() {
 	if [ -n "${1-}" ]; then
-		sleep 1
+		pause 1
 		kill $receiver_pid
 	fi
 	slowwait gone $receiver_pid
@@ -89,7 +89,7 @@ capture_stop() {
 	local size=-1
 	until [ "$(stat -c %s "$1")" = $size ]; do
 		size=$(stat -c %s "$1")
-		sleep 0.3
+		pause 0.3
 	done
 	kill -INT $capture_pid 2>/dev/null
 	slowwait gone $capture_pid

@@ -181,14 +181,26 @@ now_ms() {
 	echo "${up/./}0"
 }
 
+# A pipe that says nothing: what waits must not keep the CPU busy with processes.
+exec {pause_fd}<> <(:)
+
+# pause SECONDS
+pause() {
+	read -rt "$1" -u "$pause_fd"
+	return 0
+}
+
 # busywait TIMEOUT_MS COMMAND...: until COMMAND succeeds
 busywait() {
-	local end=$(($(now_ms) + $1))
-	shift
+	local up end
 
+	read -r up _ </proc/uptime
+	end=$((${up/./}0 + $1))
+	shift
 	until "$@"; do
-		[ "$(now_ms)" -lt "$end" ] || return 1
-		sleep 0.05
+		read -r up _ </proc/uptime
+		[ "${up/./}0" -lt "$end" ] || return 1
+		pause 0.05
 	done
 }
 
@@ -599,7 +611,7 @@ counters_same() {
 	local key
 
 	counters_read counters_now
-	sleep 0.1
+	pause 0.1
 	counters_read counters_before
 	for key in "${!counters_before[@]}"; do
 		[ "${counters_before[$key]}" = "${counters_now[$key]-0}" ] || return 1

@@ -41,12 +41,12 @@ flow() {
 	run ns_exec "$HV1" "$tools/numbered" send -n 8 -h 1 "$1" $port
 	# the first packet sets up the flow; SAs look at their timers after a second
 	sender_start "$HV1" -n $((n + 1)) -f 8 -h 100 -p "$(count 1500 6000)" "$1" $port
-	sleep "$(count 1.2 2)"
+	pause "$(count 1.2 2)"
 	defer watch_clear
 	watch_spi "$HV1" $SPI12
 	watch_spi "$HV2" $SPI12
 	sender_report
-	sleep 0.3
+	pause 0.3
 	cat $watch
 	writes=$(awk -F 'writes=' '{ sum += $2 } END { print sum + 0 }' $watch)
 	work=$(awk -F 'work=' '{ sum += $2 } END { print sum + 0 }' $watch)

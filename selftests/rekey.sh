@@ -38,9 +38,9 @@ rekey() {
 	key=$(random_key 16)
 	outbound "$HV2" add "$new" "$key"
 	outbound "$HV1" add "$new" "$key"
-	sleep 0.1
+	pause 0.1
 	outbound "$HV1" delete "$old"
-	sleep 0.1
+	pause 0.1
 	outbound "$HV2" delete "$old"
 }
 
@@ -52,12 +52,12 @@ rekeys() {
 	half_peak "$inner"
 	receiver_start "$HV2" $port 60000
 	sender_start "$HV1" -t 300 -r $half "${INNER[${inner}2]}" $port
-	sleep 0.3
+	pause 0.3
 	for ((i = 1; i <= n; i++)); do
 		rekey "$spi" $((spi_base + i))
 		spi=$((spi_base + i))
 	done
-	sleep 0.3
+	pause 0.3
 	sender_report stop
 	receiver_report stop
 	echo "$n rekeys at $half packets a second: $sent; $received"
@@ -86,9 +86,9 @@ accounted() {
 	before=$(($(drops "$HV1") + $(drops "$HV2")))
 	receiver_start "$HV2" $port 60000
 	sender_start "$HV1" -t 300 -r "$(count 1500 200)" "${INNER[42]}" $port
-	sleep 0.2
+	pause 0.2
 	"$@"
-	sleep 0.3
+	pause 0.3
 	sender_report stop
 	receiver_report stop
 	after=$(($(drops "$HV1") + $(drops "$HV2")))
@@ -110,9 +110,9 @@ delete_inbound() {
 	local i
 	for ((i = 0; i < $(count 3 2); i++)); do
 		outbound "$HV2" delete $SPI12
-		sleep 0.05
+		pause 0.05
 		outbound "$HV2" add $SPI12 "$KEY12"
-		sleep 0.1
+		pause 0.1
 	done
 }
 
@@ -127,7 +127,7 @@ flush_states() {
 		sas 4
 		run ip -n "$HV1" xfrm policy delete src "${NET[41]}" dst "${NET[42]}" dir out
 		policy "$HV1" out 1 2 4 4
-		sleep 0.1
+		pause 0.1
 	done
 }
 
@@ -136,9 +136,9 @@ flush_policies() {
 	local i
 	for ((i = 0; i < $(count 3 2); i++)); do
 		run ip -n "$HV1" xfrm policy flush
-		sleep 0.05
+		pause 0.05
 		policies_of_hv1
-		sleep 0.1
+		pause 0.1
 	done
 }
 
@@ -160,14 +160,14 @@ namespaces() {
 		tunnel 4 4
 		ping_ok "$TENANT1" 1 56 "${TENANT[42]}"
 		sender_start "$TENANT1" -t 300 -r 1000 -h 20 "${TENANT[42]}" $port
-		sleep 0.3
+		pause 0.3
 		if ((i % 2)); then
 			cleanup_ns "$HV2"
-			sleep 0.1
+			pause 0.1
 			cleanup_ns "$HV1"
 		else
 			cleanup_ns "$HV1"
-			sleep 0.1
+			pause 0.1
 			cleanup_ns "$HV2"
 		fi
 		gone $sender_pid && fail "the sender ended: $(<"$TMP/sent.err")"

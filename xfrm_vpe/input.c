@@ -444,7 +444,7 @@ static int vpe_handle(struct sk_buff *skb, u16 family, int encap_type)
 	struct vpe_sa *sa;
 	int ret = -EINVAL;
 
-	if (!pskb_may_pull(skb, sizeof(__be32)))
+	if (!vpe_sa_any() || !pskb_may_pull(skb, sizeof(__be32)))
 		return ret;
 	daddr = family == AF_INET ?
 		(const xfrm_address_t *)&ip_hdr(skb)->daddr :

@@ -54,7 +54,7 @@ static struct sk_buff *vpe_gro_receive(struct vpe_gro *gro,
 				       struct list_head *head,
 				       struct sk_buff *skb)
 {
-	if (vpe_gro_is_ours(skb, daddr, gro->family)) {
+	if (vpe_sa_any() && vpe_gro_is_ours(skb, daddr, gro->family)) {
 		NAPI_GRO_CB(skb)->same_flow = 0;
 		NAPI_GRO_CB(skb)->flush = 1;
 		return NULL;

@@ -19,6 +19,9 @@
 DEFINE_MUTEX(vpe_sa_mutex);	/* the list, folding, who holds a key */
 LIST_HEAD(vpe_sa_list);
 
+/* A key that an admin of a namespace flips: not more than once a second. */
+DEFINE_STATIC_KEY_DEFERRED_FALSE(vpe_sas_used, HZ);
+
 static struct rhltable vpe_sas;
 static u64 vpe_sa_ids;
 
@@ -285,6 +288,7 @@ static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
 	sa->id = ++vpe_sa_ids;
 	list_add_tail(&sa->list, &vpe_sa_list);
 	sa->vnet->nr_sas++;
+	static_branch_deferred_inc(&vpe_sas_used);
 	vpe_stats_start();
 out:
 	mutex_unlock(&vpe_sa_mutex);
@@ -325,6 +329,7 @@ static void vpe_sa_leave(struct vpe_sa *sa)
 	vpe_sa_unhash(sa);
 	list_del(&sa->list);
 	sa->vnet->nr_sas--;
+	static_branch_slow_dec_deferred(&vpe_sas_used);
 	mutex_unlock(&vpe_sa_mutex);
 
 	cond_synchronize_rcu(sa->unhashed);
@@ -489,5 +494,6 @@ int vpe_sa_init(void)
 void vpe_sa_exit(void)
 {
 	vpe_stats_exit();
+	static_key_deferred_flush(&vpe_sas_used);
 	rhltable_destroy(&vpe_sas);
 }

@@ -8,6 +8,7 @@
 #define VPE_COMPAT_NET
 
 #include <linux/completion.h>
+#include <linux/jump_label_ratelimit.h>
 #include <linux/percpu-refcount.h>
 #include <linux/rhashtable.h>
 #include <net/xfrm.h>
@@ -118,6 +119,7 @@ void vpe_type_exit(void);
 /* sa.c */
 extern struct mutex vpe_sa_mutex;
 extern struct list_head vpe_sa_list;
+extern struct static_key_false_deferred vpe_sas_used;
 int vpe_sa_init(void);
 void vpe_sa_exit(void);
 int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack);
@@ -125,6 +127,18 @@ void vpe_sa_destroy(struct vpe_sa *sa);
 struct vpe_sa *vpe_sa_lookup(const struct net *net, __be32 spi,
 			     const xfrm_address_t *daddr, u16 family, u32 mark);
 struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa, bool shared);
+
+/**
+ * vpe_sa_any - is there any VPE SA?
+ *
+ * Where there is none, the module should cost classic ESP nothing.
+ *
+ * Return: false if vpe_sa_lookup() would find none in any namespace.
+ */
+static inline bool vpe_sa_any(void)
+{
+	return static_branch_unlikely(&vpe_sas_used.key);
+}
 
 /* output.c */
 int vpe_output_init(void);
