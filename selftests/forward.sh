@@ -102,7 +102,7 @@ tcp() {
 	iperf "$TENANT1" ${TENANT[${2}2]} -n "$(count 2M 256K)"
 	iperf "$TENANT1" ${TENANT[${2}2]} -n "$(count 2M 256K)" -R
 	counters_wait_quiet
-	carried ">=$(count 1000 40)" ">=$(count 1000 40)" \
+	carried ">=$(count 400 40)" ">=$(count 400 40)" \
 		"hv1:$SPI12:tx-gso>0" "hv2:$SPI21:tx-gso>0" "${too_big[@]}"
 	wire_clean
 }
