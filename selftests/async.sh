@@ -78,7 +78,7 @@ traffic() {
 	iperf_server "$HV2"
 	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)"
 	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)" -R
-	carried ">$(count 1000 150)" ">$(count 500 60)" "hv?:*:tx-gso>0"
+	carried ">$(count 700 150)" ">$(count 200 60)" "hv?:*:tx-gso>0"
 	for ns in "$HV1" "$HV2"; do
 		for spi in $SPI12 $SPI21; do
 			echo "$ns $spi: $(async_stat "$ns" $spi) finished later"
