@@ -544,13 +544,14 @@ counters_are_free() {
 	return 1
 }
 
+# A counter that is gone, or 0 again, has grown by a negative number.
 counters_growth() {
 	local key
 	growth=()
 	counters_read counters_now
-	for key in "${!counters_now[@]}"; do
-		[ ${counters_now[$key]} = "${counters_before[$key]-0}" ] ||
-			growth[$key]=$((${counters_now[$key]} - ${counters_before[$key]-0}))
+	for key in "${!counters_now[@]}" "${!counters_before[@]}"; do
+		[ "${counters_now[$key]-0}" = "${counters_before[$key]-0}" ] ||
+			growth[$key]=$((${counters_now[$key]-0} - ${counters_before[$key]-0}))
 	done
 }
 
@@ -608,14 +609,10 @@ counters_check() {
 }
 
 counters_same() {
-	local key
-
-	counters_read counters_now
-	pause 0.1
 	counters_read counters_before
-	for key in "${!counters_before[@]}"; do
-		[ "${counters_before[$key]}" = "${counters_now[$key]-0}" ] || return 1
-	done
+	pause 0.1
+	counters_growth
+	[ ${#growth[@]} = 0 ]
 }
 
 # counters_wait_quiet: until no counter changes any more
