@@ -75,7 +75,7 @@ help:
 	@echo '  make demo              VXLAN between two hosts as ESP, then as VPE, in an'
 	@echo '                         emulated machine: 1 minute, the first time 6'
 	@echo '  make check             all tests on all kernels: 15 minutes, the first'
-	@echo '                         time 70'
+	@echo '                         time up to an hour'
 	@echo '  make check T=NAME      one test, for instance families, unit, style, demo'
 	@echo '  make check K=KERNEL    one kernel: 6.1, 6.12, 7.3 or debug; goes with T='
 	@echo '  make check-long        what takes longer; begun again, it goes on'
