@@ -163,6 +163,15 @@ modes() {
 	done
 }
 
+# In kernels from 6.13 on; no ip that is at hand can ask for it.
+one_cpu() {
+	printf '%s\n' 6.13 "$(uname -r)" | sort -VC || skip "this kernel has no SAs of one CPU"
+	says "VPE: an SA of one CPU makes no sense, all CPUs share one" \
+		ns_exec "$HV1" python3 "$lib_dir/tools/sa.py" --pcpu 1 10.0.0.1 10.0.0.2 \
+		0x2000 "$(random_key 16)"
+	nothing_left
+}
+
 encap() {
 	refused "VPE: UDP encapsulation is not supported yet" \
 		encap espinudp 4500 4500 0.0.0.0
@@ -308,7 +317,7 @@ unreferenced() {
 }
 slowwait unreferenced
 refcnt=0
-ktap_plan 19
+ktap_plan 20
 ktap_test "salted keys" salted
 ktap_test "other key sizes" odd_keys
 ktap_test "short ICVs" icv
@@ -320,6 +329,7 @@ ktap_test "Sender ID" sender_id
 ktap_test "group" group
 ktap_test "layout ares" ares
 ktap_test "other modes" modes
+ktap_test "one CPU" one_cpu
 ktap_test "UDP" encap
 ktap_test "tfcpad" tfcpad
 ktap_test "oseq-may-wrap" may_wrap

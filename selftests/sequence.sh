@@ -10,15 +10,20 @@ port=9000
 n=$(count 200 50)
 spi_other=0x3001
 
-# sniff COMMAND...: all that hv1 sends meanwhile, with $key alone. COMMAND calls
-# emit; as many packets as that says must be on the wire.
-sniff() {
+# key_new: hv1 has one SA, of a new key; the sniffer knows the key
+key_new() {
 	key=$(random_key 16)
 	emitted=0
 	printf '%s\n' "$SPI12 $key" "$spi_other $key" >"$TMP/keys"
 	xfrm_flush
 	out_add
 	policy "$HV1" out 1 2 4 4
+}
+
+# sniff COMMAND...: all that hv1 sends meanwhile, with $key alone. COMMAND calls
+# emit; as many packets as that says must be on the wire.
+sniff() {
+	key_new
 	# the neighbour known, no packet waits for it
 	run ns_exec "$HV1" ping -q -c 1 -W 5 "${OUTER[42]}"
 	capture_start "$HV1" eth0 "$TMP/capture"
@@ -191,12 +196,7 @@ two_namespaces() {
 		neigh replace ${OUTER[42]} dev eth0 lladdr 02:00:00:00:00:01 nud permanent
 		route add ${NET[42]} via ${OUTER[42]} src ${INNER[41]}
 	END
-	key=$(random_key 16)
-	emitted=0
-	printf '%s\n' "$SPI12 $key" "$spi_other $key" >"$TMP/keys"
-	xfrm_flush
-	out_add
-	policy "$HV1" out 1 2 4 4
+	key_new
 	run sa_add "$HV3" 4 1 2 $spi_other "$key"
 	policy "$HV3" out 1 2 4 4
 
