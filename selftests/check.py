@@ -481,7 +481,7 @@ def make_long_jobs(part, report):
     every += [test for test in cpus if cpus[test] and test not in every]
     jobs = [Long(f"reload-{kernel}", kernel, 2, ["classic"], ["VPE_LOADS=50"])
             for kernel in KERNELS]
-    jobs += [Long(f"kselftests-{kernel}", kernel, 2, ["classic_kselftests"], ["VPE_LONG=1"])
+    jobs += [Long(f"kselftests-{kernel}", kernel, 2, ["classic_kselftests"])
              for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     if part:
