@@ -84,13 +84,17 @@ capture_start() {
 	slowwait grep -q 'listening on' "$3.err"
 }
 
+# capture_written FILE: whether it has all that the kernel had for tcpdump so far
+capture_written() {
+	kill -USR1 $capture_pid
+	pause 0.3
+	[[ $(tail -n1 "$1.err") =~ ([0-9]+)\ packets?\ captured,\ ([0-9]+)\ packets?\ received ]] &&
+		[ "${BASH_REMATCH[1]}" -eq "${BASH_REMATCH[2]}" ]
+}
+
 # capture_stop FILE: fails if any packet was missed
 capture_stop() {
-	local size=-1
-	until [ "$(stat -c %s "$1")" = $size ]; do
-		size=$(stat -c %s "$1")
-		pause 0.3
-	done
+	slowwait capture_written "$1"
 	kill -INT $capture_pid 2>/dev/null
 	slowwait gone $capture_pid
 	wait $capture_pid
