@@ -204,7 +204,12 @@ static struct vpe_dump *vpe_dump(struct netlink_callback *cb)
 	return (struct vpe_dump *)cb->ctx;
 }
 
-int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+typedef int vpe_dump_fn(struct sk_buff *skb, struct netlink_callback *cb,
+			struct vpe_sa *sa);
+
+/* One SA after the other by @put, from where the dump goes on to where @skb is full. */
+static int vpe_dump_sas(struct sk_buff *skb, struct netlink_callback *cb,
+			const struct vpe_sa_key *key, vpe_dump_fn *put)
 {
 	struct nlattr **attrs = vpe_dump_attrs(cb);
 	const struct net *net = sock_net(skb->sk);
@@ -214,15 +219,28 @@ int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 	mutex_lock(&vpe_sa_mutex);
 	list_for_each_entry(sa, &vpe_sa_list, list) {
 		if (sa->id < dump->sa ||
-		    !vpe_sa_matches(sa, net, attrs, &vpe_key_of_sa))
+		    !vpe_sa_matches(sa, net, attrs, key))
 			continue;
-		if (vpe_put_sa(skb, NETLINK_CB(cb->skb).portid,
-			       cb->nlh->nlmsg_seq, NLM_F_MULTI, sa))
+		if (sa->id > dump->sa)
+			*dump = (struct vpe_dump) { .sa = sa->id };
+		if (put(skb, cb, sa))
 			break;
-		dump->sa = sa->id + 1;
+		*dump = (struct vpe_dump) { .sa = sa->id + 1 };
 	}
 	mutex_unlock(&vpe_sa_mutex);
 	return skb->len;
+}
+
+static int vpe_dump_sa(struct sk_buff *skb, struct netlink_callback *cb,
+		       struct vpe_sa *sa)
+{
+	return vpe_put_sa(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			  NLM_F_MULTI, sa);
+}
+
+int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return vpe_dump_sas(skb, cb, &vpe_key_of_sa, vpe_dump_sa);
 }
 
 /* A window in the words of netlink. */
@@ -426,24 +444,7 @@ static int vpe_dump_windows(struct sk_buff *skb, struct netlink_callback *cb,
 
 int vpe_nl_window_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct nlattr **attrs = vpe_dump_attrs(cb);
-	const struct net *net = sock_net(skb->sk);
-	struct vpe_dump *dump = vpe_dump(cb);
-	struct vpe_sa *sa;
-
-	mutex_lock(&vpe_sa_mutex);
-	list_for_each_entry(sa, &vpe_sa_list, list) {
-		if (sa->id < dump->sa ||
-		    !vpe_sa_matches(sa, net, attrs, &vpe_key_of_window))
-			continue;
-		if (sa->id > dump->sa)
-			*dump = (struct vpe_dump) { .sa = sa->id };
-		if (vpe_dump_windows(skb, cb, sa))
-			break;
-		*dump = (struct vpe_dump) { .sa = sa->id + 1 };
-	}
-	mutex_unlock(&vpe_sa_mutex);
-	return skb->len;
+	return vpe_dump_sas(skb, cb, &vpe_key_of_window, vpe_dump_windows);
 }
 
 /* Totals: what SAs that are gone left, and those there are. */
