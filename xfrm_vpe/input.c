@@ -543,8 +543,9 @@ static int vpe_core_finish(struct vpe_rx *rx, int err)
 	return version == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 
 drop:
-	vpe_count_drop(rx->sa, reason);
-	return err ?: -EINVAL;
+	/* -EBADMSG would have xfrm count and report it once more. */
+	vpe_count_drop(rx->sa, skb, reason);
+	return -EINVAL;
 }
 
 static void vpe_core_done(vpe_completion_arg *arg, int err)
@@ -586,7 +587,7 @@ int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb)
 
 	reason = vpe_rx_precheck(sa, skb, 0);
 	if (reason) {
-		vpe_count_drop(sa, reason);
+		vpe_count_drop(sa, skb, reason);
 		return -EINVAL;
 	}
 	err = vpe_rx_open(sa, skb, x->props.family, vpe_core_done, &op);
@@ -595,7 +596,7 @@ int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb)
 	if (op)
 		err = vpe_core_finish((struct vpe_rx *)op->priv, err);
 	else
-		vpe_count_drop(sa, VPE_A_DROPS_RX_NOMEM);
+		vpe_count_drop(sa, skb, VPE_A_DROPS_RX_NOMEM);
 	kfree(op);
 	return err;
 }

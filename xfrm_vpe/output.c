@@ -532,7 +532,7 @@ static void vpe_core_done(vpe_completion_arg *arg, int err)
 		return;
 
 	if (err)
-		vpe_count_drop(tx->sa, VPE_A_DROPS_TX_CRYPTO);
+		vpe_count_drop(tx->sa, skb, VPE_A_DROPS_TX_CRYPTO);
 	else
 		vpe_core_finish(tx);
 	kfree(op);
@@ -565,7 +565,7 @@ int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb)
 	if (!err)
 		vpe_core_finish((struct vpe_tx *)op->priv);
 	else
-		vpe_count_drop(sa, err);
+		vpe_count_drop(sa, skb, err);
 	kfree(op);
 	return err ? -EINVAL : 0;
 }

@@ -40,17 +40,45 @@ static const u8 vpe_drop_mib[VPE_A_DROPS_MAX + 1] = {
 static void vpe_fold_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(vpe_fold, vpe_fold_work);
 
+/*
+ * What xfrm reports of ESP (RFC 4303 sections 2.2, 3.4.3 and 3.4.4). Of a
+ * sequence number the record has the lower 32 bits; for a wrong ICV it has the
+ * 32 bits where ESP's number would be, Sender and Window ID.
+ */
+static void vpe_audit(struct vpe_sa *sa, struct sk_buff *skb,
+		      unsigned int reason)
+{
+	const struct vpe_hdr *hdr;
+
+	switch (reason) {
+	case VPE_A_DROPS_RX_REPLAY:
+	case VPE_A_DROPS_RX_OLD:
+		hdr = (const struct vpe_hdr *)skb_transport_header(skb);
+		xfrm_audit_state_replay(sa->x, skb,
+					htonl((u32)le64_to_cpu(hdr->seq)));
+		break;
+	case VPE_A_DROPS_RX_AUTH:
+		xfrm_audit_state_icvfail(sa->x, skb, IPPROTO_ESP);
+		break;
+	case VPE_A_DROPS_TX_SEQUENCE:
+		xfrm_audit_state_replay_overflow(sa->x, skb);
+		break;
+	}
+}
+
 /**
- * vpe_count_drop - count a dropped packet of an SA
+ * vpe_count_drop - count a dropped packet of an SA, and tell audit
  * @sa: the SA
+ * @skb: the packet
  * @reason: VPE_A_DROPS_*
  *
  * For those who leave /proc/net/xfrm_stat and the packet to xfrm.
  */
-void vpe_count_drop(struct vpe_sa *sa, unsigned int reason)
+void vpe_count_drop(struct vpe_sa *sa, struct sk_buff *skb, unsigned int reason)
 {
 	this_cpu_inc(sa->cpu->counters.drop[reason]);
 	trace_vpe_drop(sa, reason);
+	vpe_audit(sa, skb, reason);
 }
 
 /**
@@ -61,7 +89,7 @@ void vpe_count_drop(struct vpe_sa *sa, unsigned int reason)
  */
 void vpe_drop(struct vpe_sa *sa, struct sk_buff *skb, unsigned int reason)
 {
-	vpe_count_drop(sa, reason);
+	vpe_count_drop(sa, skb, reason);
 	XFRM_INC_STATS(xs_net(sa->x), vpe_drop_mib[reason]);
 	kfree_skb(skb);
 }
@@ -112,6 +140,28 @@ static bool vpe_counters_grew(struct vpe_sa *sa, struct vpe_counters *grew)
 	return true;
 }
 
+/*
+ * xfrm looks at the hard limits first, and would pass over a soft one that was
+ * met since the last time as well.
+ */
+static void vpe_expire_softly(struct xfrm_state *x)
+{
+	const struct xfrm_lifetime_cfg *lft = &x->lft;
+	const struct xfrm_lifetime_cur *cur = &x->curlft;
+
+	if (x->km.dying ||
+	    (cur->bytes < lft->hard_byte_limit &&
+	     cur->packets < lft->hard_packet_limit))
+		return;
+	if ((cur->bytes >= lft->soft_byte_limit &&
+	     lft->soft_byte_limit < lft->hard_byte_limit) ||
+	    (cur->packets >= lft->soft_packet_limit &&
+	     lft->soft_packet_limit < lft->hard_packet_limit)) {
+		x->km.dying = 1;
+		km_state_expired(x, 0, 0);
+	}
+}
+
 static void vpe_fold_lifetime(struct xfrm_state *x, const u64 *stat)
 {
 	/* What took xfrm's own paths xfrm has counted. */
@@ -127,8 +177,10 @@ static void vpe_fold_lifetime(struct xfrm_state *x, const u64 *stat)
 			   stat[VPE_A_STATS_RX_BYTES] -
 			   stat[VPE_A_STATS_CORE_BYTES];
 	x->lastused = ktime_get_real_seconds();
-	if (x->km.state == XFRM_STATE_VALID)
+	if (x->km.state == XFRM_STATE_VALID) {
+		vpe_expire_softly(x);
 		xfrm_state_check_expire(x);
+	}
 }
 
 /**

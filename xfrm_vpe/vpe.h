@@ -166,7 +166,8 @@ void vpe_counters_add(struct vpe_counters *to, const struct vpe_counters *from);
 void vpe_stats_fold(struct vpe_sa *sa);
 void vpe_stats_start(void);
 void vpe_stats_exit(void);
-void vpe_count_drop(struct vpe_sa *sa, unsigned int reason);
+void vpe_count_drop(struct vpe_sa *sa, struct sk_buff *skb,
+		    unsigned int reason);
 void vpe_drop(struct vpe_sa *sa, struct sk_buff *skb, unsigned int reason);
 
 /**
