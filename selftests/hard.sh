@@ -84,17 +84,20 @@ capture_start() {
 	slowwait grep -q 'listening on' "$3.err"
 }
 
-# capture_written FILE: whether it has all that the kernel had for tcpdump so far
+# capture_written FILE [COUNT]: whether it has all that the kernel had for tcpdump
+# so far, and at least so many
 capture_written() {
 	kill -USR1 $capture_pid
 	pause 0.3
 	[[ $(tail -n1 "$1.err") =~ ([0-9]+)\ packets?\ captured,\ ([0-9]+)\ packets?\ received ]] &&
-		[ "${BASH_REMATCH[1]}" -eq "${BASH_REMATCH[2]}" ]
+		[ "${BASH_REMATCH[1]}" -eq "${BASH_REMATCH[2]}" ] &&
+		[ "${BASH_REMATCH[1]}" -ge "${2-0}" ]
 }
 
-# capture_stop FILE: fails if any packet was missed
+# capture_stop FILE [COUNT]: fails if any packet was missed. Up to COUNT packets may
+# still be with an asynchronous cipher: they are waited for, some time.
 capture_stop() {
-	slowwait capture_written "$1"
+	busywait $((WAIT_TIMEOUT * 250)) capture_written "$@" || slowwait capture_written "$1"
 	kill -INT $capture_pid 2>/dev/null
 	slowwait gone $capture_pid
 	wait $capture_pid

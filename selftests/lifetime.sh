@@ -48,12 +48,12 @@ begin() {
 	local outer=$1 lines
 
 	shift
+	watch_start
 	new_keys
 	lines=$flush_lines$'\n'$(sa_line $outer 1 2 $SPI12 "$KEY12" "${@/#/limit }"
 		sa_line $outer 2 1 $SPI21 "$KEY21")
 	batch "$HV1" <<<"$lines"$'\n'$(policy_lines 1 2 $outer $outer)
 	batch "$HV2" <<<"$lines"$'\n'$(policy_lines 2 1 $outer $outer)
-	watch_start
 }
 
 # total NS COUNTER: of all SAs, gone ones included
@@ -111,7 +111,7 @@ at_once() {
 
 # Seconds since it was added
 added() {
-	begin 4 time-soft\ 1 time-hard\ 2
+	begin 4 "time-soft $(count 1 3)" "time-hard $(count 2 10)"
 	ping_ok "$HV1" 1 56 "${INNER[42]}"
 	expect soft
 	ping_ok "$HV1" 1 56 "${INNER[42]}"

@@ -28,7 +28,7 @@ sniff() {
 	run ns_exec "$HV1" ping -q -c 1 -W 5 "${OUTER[42]}"
 	capture_start "$HV1" eth0 "$TMP/capture"
 	"$@"
-	capture_stop "$TMP/capture"
+	capture_stop "$TMP/capture" $emitted
 	ivs "$TMP/capture"
 }
 
@@ -39,8 +39,11 @@ ivs() {
 	report=$(python3 "$lib_dir/tools/ivs.py" "$TMP/keys" "$@") ||
 		fail "$report"
 	echo "$report; $emitted sent"
-	[ "$(value "${report##*$'\n'}" packets)" -eq "$emitted" ] ||
-		fail "not all that was sent was seen"
+	[ "$(value "${report##*$'\n'}" packets)" -eq "$emitted" ] && return
+	ip -n "$HV1" -s xfrm vpe stats
+	ns_exec "$HV1" grep -v '\<0$' /proc/net/xfrm_stat
+	ip -n "$HV1" -s neigh
+	fail "not all that was sent was seen"
 }
 
 # out_add [SPI]: the SA with the key, in hv1
