@@ -485,7 +485,8 @@ def make_long_jobs(part, report):
              for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     if part:
-        chosen = [job for job in jobs if fnmatch.fnmatch(job.name, part + "*")]
+        chosen = [job for job in jobs if job.name == part] or \
+                 [job for job in jobs if fnmatch.fnmatch(job.name, part + "*")]
         if not chosen:
             sys.exit(f"check: no part '{part}'. There are:\n" +
                      textwrap.fill(" ".join(job.name for job in jobs), 78,

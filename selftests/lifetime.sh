@@ -9,6 +9,7 @@
 port=9000
 
 listens() {
+	# shellcheck disable=SC2016	# awk's variables
 	ns_exec "$1" awk '$2 == 6 && $4 !~ /^0+$/ { found = 1 } END { exit !found }' /proc/net/netlink
 }
 
@@ -39,8 +40,11 @@ events_are() {
 
 # expect EVENTS: of the SA from hv1 to hv2, at both; no more come
 expect() {
-	busywait $((WAIT_TIMEOUT * 1000)) events_are "$1" && pause 0.2 && events_are "$1" ||
-		fail "expected '$1' at both, got '$(events HV1 $SPI12)' and '$(events HV2 $SPI12)'"
+	if busywait $((WAIT_TIMEOUT * 1000)) events_are "$1"; then
+		pause 0.2
+		! events_are "$1" || return 0
+	fi
+	fail "expected '$1' at both, got '$(events HV1 $SPI12)' and '$(events HV2 $SPI12)'"
 }
 
 # begin OUTER LIMIT...: SAs, of which the one from hv1 to hv2 has limits
@@ -52,8 +56,8 @@ begin() {
 	new_keys
 	lines=$flush_lines$'\n'$(sa_line $outer 1 2 $SPI12 "$KEY12" "${@/#/limit }"
 		sa_line $outer 2 1 $SPI21 "$KEY21")
-	batch "$HV1" <<<"$lines"$'\n'$(policy_lines 1 2 $outer $outer)
-	batch "$HV2" <<<"$lines"$'\n'$(policy_lines 2 1 $outer $outer)
+	batch "$HV1" <<<"$lines"$'\n'"$(policy_lines 1 2 $outer $outer)"
+	batch "$HV2" <<<"$lines"$'\n'"$(policy_lines 2 1 $outer $outer)"
 }
 
 # total NS COUNTER: of all SAs, gone ones included
@@ -95,8 +99,9 @@ limit() {
 
 # Both limits are met between two looks at the counters.
 at_once() {
-	local rate sent_before=$(total "$HV1" tx-packets) extra
+	local rate sent_before extra
 
+	sent_before=$(total "$HV1" tx-packets)
 	begin 4 packet-soft\ 5 packet-hard\ 10
 	sender_start "$HV1" -t 300 -r "$(count 1000 200)" "${INNER[42]}" $port
 	expect 'soft hard'
