@@ -78,6 +78,10 @@ static inline void vpe_free_netdev_dummy(struct net_device *dev)
 #define vpe_dump_attrs(cb) (genl_dumpit_info(cb)->attrs)
 #endif
 
+#ifndef HAVE_XFRM_STATE_DIR
+#define LINUX_MIB_XFRMINSTATEDIRERROR	LINUX_MIB_XFRMINSTATEINVALID
+#endif
+
 /* 6.10 gave SAs a direction, 6.13 a CPU. */
 static inline bool vpe_xfrm_is_out(const struct xfrm_state *x)
 {

@@ -81,6 +81,13 @@ void vpe_count_drop(struct vpe_sa *sa, struct sk_buff *skb, unsigned int reason)
 	vpe_audit(sa, skb, reason);
 }
 
+static int vpe_mib(const struct vpe_sa *sa, unsigned int reason)
+{
+	if (reason == VPE_A_DROPS_RX_STATE && vpe_xfrm_is_out(sa->x))
+		return LINUX_MIB_XFRMINSTATEDIRERROR;
+	return vpe_drop_mib[reason];
+}
+
 /**
  * vpe_drop - drop a packet of an SA, and count it
  * @sa: the SA
@@ -90,7 +97,7 @@ void vpe_count_drop(struct vpe_sa *sa, struct sk_buff *skb, unsigned int reason)
 void vpe_drop(struct vpe_sa *sa, struct sk_buff *skb, unsigned int reason)
 {
 	vpe_count_drop(sa, skb, reason);
-	XFRM_INC_STATS(xs_net(sa->x), vpe_drop_mib[reason]);
+	XFRM_INC_STATS(xs_net(sa->x), vpe_mib(sa, reason));
 	kfree_skb(skb);
 }
 
@@ -218,7 +225,8 @@ static void vpe_fold_work(struct work_struct *work)
 		vpe_km_allow_gso(sa->x);
 	}
 	if (!list_empty(&vpe_sa_list))
-		schedule_delayed_work(&vpe_fold, VPE_FOLD_INTERVAL);
+		queue_delayed_work(system_highpri_wq, &vpe_fold,
+				   VPE_FOLD_INTERVAL);
 	mutex_unlock(&vpe_sa_mutex);
 }
 
@@ -227,7 +235,8 @@ static void vpe_fold_work(struct work_struct *work)
  */
 void vpe_stats_start(void)
 {
-	schedule_delayed_work(&vpe_fold, VPE_FOLD_INTERVAL);
+	queue_delayed_work(system_highpri_wq, &vpe_fold,
+			   VPE_FOLD_INTERVAL);
 }
 
 /**
