@@ -112,24 +112,45 @@ static void vpe_proxy_put(struct xfrm_state *proxy)
 	xfrm_state_put(proxy);
 }
 
-/* The proxy in @slot, made if there is none yet; NULL without memory. */
+/*
+ * Put a new proxy in the place of @old, which may be NULL. NULL without memory,
+ * or if the proxy of a CPU that was first is gone already.
+ */
+static struct xfrm_state *vpe_proxy_replace(struct xfrm_state **slot,
+					    struct xfrm_state *old,
+					    const struct xfrm_state *x)
+{
+	struct xfrm_state *new = vpe_proxy_alloc(x), *found;
+
+	if (!new)
+		return NULL;
+	xfrm_state_hold(new);
+	found = cmpxchg(slot, old, new);
+	if (found == old) {
+		vpe_proxy_put(old);
+		return new;
+	}
+	xfrm_state_put(new);
+	vpe_proxy_put(new);
+	return found && refcount_inc_not_zero(&found->refcnt) ? found : NULL;
+}
+
+/*
+ * The proxy in @slot, with a reference. Of what xfrm_state_update() changes,
+ * packets on their way are asked for the if_id only. Who finds a proxy that is
+ * being replaced may come too late for a reference; xfrm frees it a grace
+ * period later.
+ */
 static struct xfrm_state *vpe_proxy_get(struct xfrm_state **slot,
 					const struct xfrm_state *x)
 {
-	struct xfrm_state *proxy, *new;
+	/* Pairs with the cmpxchg() above. */
+	struct xfrm_state *proxy = smp_load_acquire(slot);
 
-	/* Pairs with the cmpxchg() below. */
-	proxy = smp_load_acquire(slot);
-	if (likely(proxy))
+	if (likely(proxy && proxy->if_id == READ_ONCE(x->if_id) &&
+		   refcount_inc_not_zero(&proxy->refcnt)))
 		return proxy;
-	new = vpe_proxy_alloc(x);
-	if (!new)
-		return NULL;
-	proxy = cmpxchg(slot, NULL, new);
-	if (!proxy)
-		return new;
-	vpe_proxy_put(new);
-	return proxy;
+	return vpe_proxy_replace(slot, proxy, x);
 }
 
 /**
@@ -160,7 +181,6 @@ struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa, bool shared)
 				      sa->x);
 	if (unlikely(!proxy))
 		return refcount_inc_not_zero(&sa->x->refcnt) ? sa->x : NULL;
-	xfrm_state_hold(proxy);
 	return proxy;
 }
 
