@@ -41,7 +41,9 @@ static const struct rhashtable_params vpe_sa_params = {
  * @mark: the packet's
  *
  * An SA that is being added (void) or was deleted (dead) is not there, as for
- * xfrm: its SPI may by now be a classic SA's.
+ * xfrm: its SPI may by now be a classic SA's. Nor is the clone that
+ * xfrm_state_migrate() makes before it is in xfrm's tables: it is valid, but up
+ * to 6.12 still has its original's addresses then, which would stay in proxies.
  *
  * Context: RCU read side.
  * Return: the SA, valid or expired, or NULL.
@@ -59,6 +61,8 @@ struct vpe_sa *vpe_sa_lookup(const struct net *net, __be32 spi,
 		x = sa->x;
 		state = READ_ONCE(x->km.state);
 		if (state != XFRM_STATE_VALID && state != XFRM_STATE_EXPIRED)
+			continue;
+		if (unlikely(hlist_unhashed_lockless(&x->byspi)))
 			continue;
 		if (net_eq(xs_net((struct xfrm_state *)x), net) &&
 		    x->props.family == family &&
