@@ -65,13 +65,17 @@ static struct sk_buff *vpe_gro_receive(struct vpe_gro *gro,
 static struct sk_buff *vpe4_gro_receive(struct list_head *head,
 					struct sk_buff *skb)
 {
-	return vpe_gro_receive(&vpe_gro4, &ip_hdr(skb)->daddr, head, skb);
+	const struct iphdr *iph = skb_gro_network_header(skb);
+
+	return vpe_gro_receive(&vpe_gro4, &iph->daddr, head, skb);
 }
 
 static struct sk_buff *vpe6_gro_receive(struct list_head *head,
 					struct sk_buff *skb)
 {
-	return vpe_gro_receive(&vpe_gro6, &ipv6_hdr(skb)->daddr, head, skb);
+	const struct ipv6hdr *ip6h = skb_gro_network_header(skb);
+
+	return vpe_gro_receive(&vpe_gro6, &ip6h->daddr, head, skb);
 }
 
 static const struct net_offload **vpe_gro_slot(const struct vpe_gro *gro)
