@@ -100,6 +100,16 @@ static inline bool vpe_xfrm_has_cpu(const struct xfrm_state *x)
 	return false;
 #endif
 }
+
+/* 6.14: type_offload is set after init_state, which cannot leave it unset. */
+static inline bool vpe_xfrm_sets_offload_late(void)
+{
+#ifdef HAVE_XFRM_SET_TYPE_OFFLOAD
+	return true;
+#else
+	return false;
+#endif
+}
 #endif /* VPE_COMPAT_NET */
 
 #endif /* _VPE_COMPAT_H */

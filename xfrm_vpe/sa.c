@@ -439,6 +439,13 @@ static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
 		module_put(x->type_offload->owner);
 		x->type_offload = NULL;
 	}
+	/*
+	 * Padding is what the kernel refuses to offload where the above comes
+	 * too early; vpe_km_notify() takes it away again. The clone that
+	 * xfrm_state_migrate() makes gets no type_offload.
+	 */
+	if (vpe_xfrm_sets_offload_late() && x->km.state != XFRM_STATE_VALID)
+		x->tfcpad = 1;
 }
 
 /**
