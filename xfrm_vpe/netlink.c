@@ -5,7 +5,9 @@
  */
 #include <linux/module.h>
 #include <net/genetlink.h>
+#include <net/ip6_route.h>
 #include <net/netlink.h>
+#include <net/route.h>
 
 #include "netlink-gen.h"
 #include "vpe.h"
@@ -73,6 +75,59 @@ static int vpe_put_sa_state(struct sk_buff *msg, const struct vpe_sa *sa)
 	return 0;
 }
 
+/*
+ * The MTU of the path from @x's source to its destination, by the route that
+ * xfrm would take; 0 if there is none, or none that leaves this host.
+ */
+static u32 vpe_path_mtu4(struct xfrm_state *x, u32 mark)
+{
+	struct flowi4 fl4 = {
+		.saddr = x->props.saddr.a4,
+		.daddr = x->id.daddr.a4,
+		.flowi4_mark = mark,
+		.flowi4_proto = x->id.proto,
+	};
+	struct rtable *rt;
+	u32 mtu = 0;
+
+	rt = __ip_route_output_key(xs_net(x), &fl4);
+	if (IS_ERR(rt))
+		return 0;
+	if (rt->rt_type != RTN_LOCAL)
+		mtu = dst_mtu(&rt->dst);
+	ip_rt_put(rt);
+	return mtu;
+}
+
+static u32 vpe_path_mtu6(struct xfrm_state *x, u32 mark)
+{
+	struct flowi6 fl6 = {
+		.saddr = x->props.saddr.in6,
+		.daddr = x->id.daddr.in6,
+		.flowi6_mark = mark,
+		.flowi6_proto = x->id.proto,
+	};
+	struct rt6_info *rt;
+	u32 mtu = 0;
+
+	rt = container_of(ip6_route_output(xs_net(x), NULL, &fl6),
+			  struct rt6_info, dst);
+	if (!rt->dst.error && !(rt->rt6i_flags & RTF_LOCAL))
+		mtu = dst_mtu(&rt->dst);
+	ip6_rt_put(rt);
+	return mtu;
+}
+
+static int vpe_put_mtu(struct sk_buff *msg, struct xfrm_state *x)
+{
+	u32 mark = xfrm_smark_get(0, x);
+	u32 mtu;
+
+	mtu = x->props.family == AF_INET ? vpe_path_mtu4(x, mark) :
+					   vpe_path_mtu6(x, mark);
+	return mtu ? nla_put_u32(msg, VPE_A_SA_MTU, xfrm_state_mtu(x, mtu)) : 0;
+}
+
 static int vpe_put_sa(struct sk_buff *msg, u32 portid, u32 seq, int flags,
 		      const struct vpe_sa *sa)
 {
@@ -86,6 +141,7 @@ static int vpe_put_sa(struct sk_buff *msg, u32 portid, u32 seq, int flags,
 
 	vpe_counters_sum(sa, &sum);
 	if (vpe_put_sa_id(msg, sa) || vpe_put_sa_state(msg, sa) ||
+	    vpe_put_mtu(msg, sa->x) ||
 	    vpe_put_counters(msg, VPE_A_SA_STATS, sum.stat, VPE_A_STATS_MAX) ||
 	    vpe_put_counters(msg, VPE_A_SA_DROPS, sum.drop, VPE_A_DROPS_MAX)) {
 		genlmsg_cancel(msg, hdr);
