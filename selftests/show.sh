@@ -1,0 +1,159 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What users see of VPE SAs: the inner MTU in "ip xfrm vpe show", and what "ip
+# xfrm monitor" says of them.
+. "$(dirname "$0")/lib.sh"
+
+# Bytes of the IP header, and of an address
+declare -rA HEADER=([4]=20 [6]=40) LENGTH=([4]=32 [6]=128)
+
+# mtu_is SPI [MTU]: of that SA in HV1, in text and JSON; without MTU: it has none
+mtu_is() {
+	local text json mtu='' want=${2-}
+
+	text=$(ip -n "$HV1" xfrm vpe show spi $1)
+	json=$(ip -n "$HV1" -j xfrm vpe show spi $1)
+	[[ $text =~ spi\ 0x0000${1#0x} ]] || fail "not shown: $text"
+	[[ ! $json =~ \"mtu\":([0-9]+) ]] || mtu=${BASH_REMATCH[1]}
+	[ "$mtu" = "$want" ] || fail "mtu $mtu, not $want: $json"
+	[[ ! $text =~ [[:blank:]]mtu\ ([0-9]+) ]] || want="-${BASH_REMATCH[1]}"
+	[ "$want" = "${mtu:+-$mtu}" ] || fail "not mtu $mtu: $text"
+}
+
+# routes LINE...: of HV1, by ip
+routes() {
+	printf '%s\n' "$@" | batch "$HV1"
+}
+
+# mtu OUTER INNER: the largest packet for the path as it is now
+mtu() {
+	local f=$1 inner=$2 to=${OUTER[${1}2]}/${LENGTH[$1]} over
+
+	over=$((HEADER[$f] + 32))
+	tunnel $f $inner
+	mtu_is $SPI12 $((1500 - over))
+	mtu_is $SPI21
+	defer ip -n "$HV1" link set eth0 mtu 1500
+	routes "link set eth0 mtu 1400"
+	mtu_is $SPI12 $((1400 - over))
+
+	ping_ok "$HV1" 1 56 ${INNER[${inner}2]}
+	counters_mark
+	ping_ok "$HV1" 1 $((1400 - over - HEADER[$inner] - 8)) ${INNER[${inner}2]} -M 'do'
+	ns_exec "$HV1" ping -q -c 1 -W 0.2 -M 'do' ${INNER[${inner}2]} \
+		-s $((1401 - over - HEADER[$inner] - 8)) && fail "a larger one passed"
+	carried 1 1
+
+	routes "route add $to dev eth0 mtu 1330"
+	mtu_is $SPI12 $((1330 - over))
+	routes "route del $to dev eth0" "route add unreachable $to"
+	mtu_is $SPI12
+	routes "route del unreachable $to"
+	mtu_is $SPI12 $((1400 - over))
+}
+
+# By the route of the mark that the SA gives its packets
+output_mark() {
+	local f=$1
+
+	xfrm_flush
+	sas $f output-mark 7
+	defer ip -n "$HV1" -$f rule del fwmark 7 table 7
+	run ip -n "$HV1" -$f rule add fwmark 7 table 7
+	mtu_is $SPI12 $((1500 - HEADER[$f] - 32))
+	routes "route add ${OUTER[${f}2]} dev eth0 mtu 1350 table 7"
+	mtu_is $SPI12 $((1350 - HEADER[$f] - 32))
+}
+
+# monitoring PID: it listens
+monitoring() {
+	awk '$2 == 6 && $4 != "00000000" { found = 1 } END { exit !found }' \
+		"/proc/$1/net/netlink"
+}
+
+# monitor_start: "ip xfrm monitor" in HV1, a message a line
+monitor_start() {
+	: >"$TMP/monitor"
+	nsenter --net="/run/netns/$HV1" ip -o xfrm monitor >>"$TMP/monitor" 2>&1 &
+	defer stop_pid $!
+	slowwait monitoring $!
+}
+
+# said PATTERN: by the monitor, since the last time
+said() {
+	slowwait grep -q -- "$1" "$TMP/monitor"
+	: >"$TMP/monitor"
+}
+
+state() {
+	run ip -n "$HV1" xfrm state "$1" src ${OUTER[41]} dst ${OUTER[42]} "${@:2}"
+}
+
+# A new SA, a changed one, one that is gone
+monitor() {
+	local id="src ${OUTER[41]} dst ${OUTER[42]}.*proto vpe spi 0x00001001"
+	local vpe=(proto vpe spi $SPI12) aead=(mode tunnel aead "$AEAD" "$(random_key 16)" 128)
+
+	xfrm_flush
+	monitor_start
+	state add "${vpe[@]}" "${aead[@]}"
+	said "^$id.* mode tunnel"
+	state update "${vpe[@]}" "${aead[@]}" replay-window 64
+	said "^Updated $id"
+	state delete "${vpe[@]}"
+	said "^Deleted $id"
+	state add "${vpe[@]}" "${aead[@]}"
+	run ip -n "$HV1" xfrm state flush proto vpe
+	said "^Deleted $id"
+}
+
+# The message has no flags, and says "esp".
+monitor_expiry() {
+	xfrm_flush
+	monitor_start
+	state add proto vpe spi $SPI12 mode tunnel aead "$AEAD" "$(random_key 16)" 128 \
+		limit time-hard 1
+	said "^src .*proto vpe"
+	said "^Expired src ${OUTER[41]} dst ${OUTER[42]}.*proto esp spi 0x00001001.*hard 1"
+}
+
+# ESP is told from VPE, before it and after it.
+monitor_esp() {
+	local esp=(proto esp spi 0x1003)
+
+	xfrm_flush
+	monitor_start
+	state add "${esp[@]}" mode tunnel aead "$AEAD" "$(random_key 20)" 128
+	said "^src .*proto esp spi 0x00001003"
+	state delete "${esp[@]}"
+	said "^Deleted src .*proto esp spi 0x00001003"
+}
+
+# All options by name: of an SA from before the module came, which takes more than
+# the module does.
+monitor_options() {
+	[ "$(type -t ip-stock)" ] || skip "no second ip (ip-stock)"
+	xfrm_flush
+	slowwait rmmod xfrm_vpe
+	defer module_load
+	monitor_start
+	run ip-stock -n "$HV1" xfrm state add src ${OUTER[41]} dst ${OUTER[42]} proto esp spi $SPI12 \
+		mode tunnel aead "$AEAD" "$(random_key 20)" 128 extra-flag 0xf0001200
+	said "proto vpe spi .*layout ares sender-id 18 group entropy"
+	run ip-stock -n "$HV1" xfrm state flush
+}
+
+topo_wire || skip_all "no namespaces"
+ktap_plan 10
+for outer in 4 6; do
+	for inner in 4 6; do
+		ktap_test "$inner in $outer: inner MTU" mtu $outer $inner
+	done
+	ktap_test "inner MTU, IPv$outer route of a mark" output_mark $outer
+done
+ktap_test "monitor: VPE" monitor
+ktap_test "monitor: expiry" monitor_expiry
+ktap_test "monitor: ESP" monitor_esp
+ktap_test "monitor: all options" monitor_options
+ktap_finish
