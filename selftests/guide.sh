@@ -1,0 +1,209 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Chapters of Documentation/user-guide.rst as a user follows them: their commands
+# are typed on the hosts they name, HV1 and HV2. The guide's 192.0.2.* is 10.0.0.*
+# here.
+. "$(dirname "$0")/lib.sh"
+. "$lib_dir/hard.sh"
+
+guide=$lib_dir/../Documentation/user-guide.rst
+port=9000
+
+# blocks TITLE: the commands of that chapter to files $TMP/block.*; the first line
+# is the host that the sentence before them ends with
+blocks() {
+	rm -f "$TMP"/block.*
+	awk -v title="$1" -v out="$TMP/block" '
+		/^=+$/ { inside = last == title }
+		{ last = $0 }
+		!inside { next }
+		/^\t/ { if (file) print substr($0, 2) >file; next }
+		/^$/ && text ~ /::$/ {
+			host = ""
+			if (text ~ /are exchanged\)::$/)
+				host = "exchange"
+			else while (match(text, /[Oo]n (both|hv1|hv2|gw1|gw2)/)) {
+				host = substr(text, RSTART + 3, RLENGTH - 3)
+				text = substr(text, RSTART + RLENGTH)
+			}
+			sub(/^[hg][vw]/, "", host)
+			file = sprintf("%s.%02d", out, ++n)
+			print host >file
+		}
+		/^$/ { text = ""; next }
+		{ file = ""; text = text " " $0 }' "$guide"
+	[ -e "$TMP/block.01" ] || fail "no chapter '$1' with commands"
+}
+
+# shell SIDE: commands from standard input
+shell() {
+	local ns=HV$1
+	sed 's/192\.0\.2\./10.0.0./g' |
+		ns_exec "${!ns}" env KEY12="${KEY12#0x}" KEY21="${KEY21#0x}" bash -eux ||
+		fail "the guide's commands failed on host $1"
+}
+
+# .1 for .2 at the end of addresses, and the other way round
+exchange() {
+	sed -E 's/\.1([^0-9.]|$)/.X\1/g; s/\.2([^0-9.]|$)/.1\1/g; s/\.X/.2/g'
+}
+
+# follow FILE...: as "blocks" made them
+follow() {
+	local file host commands
+	for file in "$@"; do
+		read -r host <"$file"
+		commands=$(sed 1d "$file")
+		case $host in
+		1 | 2) shell $host <<<"$commands" ;;
+		both) shell 1 <<<"$commands"; shell 2 <<<"$commands" ;;
+		exchange) shell 1 <<<"$commands"; shell 2 <<<"$(exchange <<<"$commands")" ;;
+		*) fail "the guide names no host: $(<"$file")" ;;
+		esac
+	done
+}
+
+# chapter TITLE: hosts that have followed it
+chapter() {
+	defer cleanup_all_ns
+	topo_wire || skip "no namespaces"
+	new_keys
+	blocks "$1"
+	follow "$TMP"/block.*
+	wire_start
+	wire_watch
+}
+
+# addresses DEVICE PREFIX: .1 and .2
+addresses() {
+	run ip -n "$HV1" addr add "$2.1/24" dev "$1"
+	run ip -n "$HV2" addr add "$2.2/24" dev "$1"
+}
+
+tunnel_of_vxlan() {
+	chapter "From the module to a VXLAN tunnel"
+	addresses vx0 10.42.0
+	counters_mark_quiet
+	ping_ok "$HV1" 5 56 10.42.0.2
+	ping_ok "$HV1" 2 $((1398 - 28)) 10.42.0.2 -M 'do'
+	carried '>=7' '>=7'
+	wire_clean
+}
+
+# behind NS TENANT NETWORK
+behind() {
+	run ip link add eth0 netns "$2" type veth peer name ten0 netns "$1"
+	batch "$2" <<-END
+		addr add $3.2/24 dev eth0
+		link set eth0 up
+		route add default via $3.1
+	END
+	batch "$1" <<-END
+		addr add $3.1/24 dev ten0
+		link set ten0 up
+	END
+}
+
+gateways() {
+	chapter Gateways
+	setup_ns TENANT1 TENANT2 || skip "no namespaces"
+	behind "$HV1" "$TENANT1" 198.51.100
+	behind "$HV2" "$TENANT2" 203.0.113
+	counters_mark
+	ping_ok "$TENANT1" 3 56 203.0.113.2
+	ping_ok "$HV1" 2 56 203.0.113.2 -I 198.51.100.1
+	carried 5 5
+	wire_clean
+}
+
+interfaces() {
+	chapter "xfrm interfaces"
+	counters_mark
+	ping_ok "$HV1" 3 56 10.1.0.2
+	ping_ok "$HV2" 2 $((1448 - 28)) 10.1.0.1 -M 'do'
+	carried 5 5
+	wire_clean
+	[[ $(ip -n "$HV1" -j -s link show vpe0) =~ \"rx\":\{\"bytes\":[0-9]+,\"packets\":5, ]] ||
+		fail "not through the interface: $(ip -n "$HV1" -s link show vpe0)"
+}
+
+# A peer without SAs gets nothing.
+evpn() {
+	chapter "Hypervisors with EVPN"
+	addresses br42 10.42.0
+	counters_mark_quiet
+	ping_ok "$HV1" 5 56 10.42.0.2
+	ping_ok "$HV1" 2 $((1398 - 28)) 10.42.0.2 -M 'do'
+	carried '>=7' '>=7'
+	run ns_exec "$HV1" bridge fdb append 00:00:00:00:00:00 dev vx42 dst 10.0.0.3
+	ns_exec "$HV1" ping -q -c 1 -W 0.1 10.42.0.9
+	counters_wait_quiet
+	carried '>=8' '>=7' 'hv1:-:XfrmOutPolBlock>=1'
+	wire_clean
+}
+
+# esp_lines SIDE: the SAs and policies of a pair of hosts before they know VPE
+esp_lines() {
+	local d=out e=in
+	[ $1 = 1 ] || d='in' e='out'
+	cat <<-END
+		addr add 10.1.0.$1/32 dev lo
+		route add 10.1.0.$((3 - $1)) via 10.0.0.$((3 - $1)) src 10.1.0.$1
+		xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x101 reqid 1 mode tunnel aead $AEAD $esp12 128
+		xfrm state add src 10.0.0.2 dst 10.0.0.1 proto esp spi 0x102 reqid 1 mode tunnel aead $AEAD $esp21 128
+		xfrm policy add src 10.1.0.1 dst 10.1.0.2 dir $d tmpl src 10.0.0.1 dst 10.0.0.2 proto esp reqid 1 mode tunnel
+		xfrm policy add src 10.1.0.2 dst 10.1.0.1 dir $e tmpl src 10.0.0.2 dst 10.0.0.1 proto esp reqid 1 mode tunnel
+	END
+}
+
+# esp_packets NS FROM TO SPI: through an ESP SA
+esp_packets() {
+	ip -n "$1" -s xfrm state get src "10.0.0.$2" dst "10.0.0.$3" proto esp spi "$4" |
+		sed -n '/lifetime current/{n;s/.* \([0-9]*\)(packets).*/\1/p}'
+}
+
+# outage FROM TO SPI-OF-ESP SPI: numbered packets flow all the time, and none is lost
+outage() {
+	local from=$1 to=$2 esp=$3 spi=$4 esp12 esp21 sender=HV$1 receiver=HV$2 before files
+
+	esp12=$(random_key 20) esp21=$(random_key 20)
+	defer cleanup_all_ns
+	topo_wire || skip "no namespaces"
+	new_keys
+	esp_lines 1 | batch "$HV1"
+	esp_lines 2 | batch "$HV2"
+	sender=${!sender} receiver=${!receiver}
+	blocks "From ESP to VPE without an outage"
+	files=("$TMP"/block.*)
+	receiver_start "$receiver" $port 60000
+	sender_start "$sender" -t 300 -r "$(count 1000 200)" "10.1.0.$to" $port
+	pause 0.3
+	follow "${files[@]::${#files[@]}-1}"
+	before=$(esp_packets "$sender" $from $to $esp)
+	pause 0.3
+	[ "$(esp_packets "$sender" $from $to $esp)" -eq "$before" ] ||
+		fail "ESP goes on: $before"
+	follow "${files[-1]}"
+	pause 0.3
+	sender_report stop
+	receiver_report stop
+	echo "ESP carried $before; $sent; $received"
+	[ "$before" -gt 0 ] || fail "ESP carried nothing"
+	[ "$(value "$sent" attempts)" -eq "$(value "$received" unique)" ] ||
+		fail "packets were lost"
+	[ "$(value "$received" duplicates)" -eq 0 ] || fail "packets came twice"
+	[ "$(vpe_stat "$receiver" $spi rx-packets)" -eq \
+		$(($(value "$received" unique) - before)) ] || fail "not by VPE"
+	[ "$(vpe_stat "$sender" $spi tx-core)" -eq 0 ] || fail "not the fast path"
+}
+
+backlog_grow
+ktap_plan 6
+ktap_test "VXLAN tunnel" tunnel_of_vxlan
+ktap_test "gateways" gateways
+ktap_test "xfrm interfaces" interfaces
+ktap_test "hypervisors with EVPN" evpn
+ktap_test "from ESP to VPE, hv1 sends" outage 1 2 0x101 $SPI12
+ktap_test "from ESP to VPE, hv2 sends" outage 2 1 0x102 $SPI21
+ktap_finish
