@@ -53,7 +53,8 @@ modules_install: module
 ip:
 	@dir=$$(iproute2-patch/build | tail -n1) && [ -n "$$dir" ] && \
 	echo "The ip that knows VPE:  $$dir/ip" && \
-	echo "Its manual page:        man $$dir/ip-xfrm.8"
+	echo "Its manual page:        man $$dir/ip-xfrm.8" && \
+	echo "Its completion in bash: . $$dir/ip-xfrm.bash"
 
 demo:
 	@demo/run

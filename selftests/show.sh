@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What users see of VPE SAs: the inner MTU in "ip xfrm vpe show", and what "ip
-# xfrm monitor" says of them.
+# What users see of VPE SAs: the inner MTU in "ip xfrm vpe show", what "ip xfrm
+# monitor" says of them, and how bash completes it all.
 . "$(dirname "$0")/lib.sh"
 
 # Bytes of the IP header, and of an address
@@ -144,8 +144,63 @@ monitor_options() {
 	run ip-stock -n "$HV1" xfrm state flush
 }
 
+# complete_line LINE: what bash offers, to COMPREPLY
+complete_line() {
+	read -ra COMP_WORDS <<<"$1"
+	[[ $1 != *' ' ]] || COMP_WORDS+=('')
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	COMPREPLY=()
+	_ip_xfrm ip "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
+}
+
+# completes LINE WORD...: with these and no others
+completes() {
+	complete_line "$1"
+	shift
+	[ "${COMPREPLY[*]}" = "$*" ] || fail "${COMP_WORDS[*]}: '${COMPREPLY[*]}', not '$*'"
+}
+
+completion() {
+	# shellcheck source=iproute2-patch/ip-xfrm.bash
+	. "$lib_dir/../iproute2-patch/ip-xfrm.bash"
+	completes 'ip xfrm v' vpe
+	completes 'ip -n hv1 -s -j xfrm v' vpe
+	completes 'ip xfrm vpe s' show stats set
+	completes 'ip xfrm vpe show dst fd00::1 ' src spi
+	completes 'ip xfrm vpe window show spi 1 tx ' dst sender-id window-id
+	completes 'ip xfrm vpe window show spi '
+	completes 'ip xfrm state add src 10.0.0.1 proto v' vpe
+	completes 'ip xfrm state add proto vpe layout ' spi-first ares
+	completes 'ip xfrm state add proto vpe layout ares s' src spi seq sel sender-id
+	completes 'ip xfrm state add proto esp g'
+	completes 'ip xfrm state add proto vpe g' group
+	completes 'ip xfrm state add proto esp e' enc encap extra-flag entropy
+	completes 'ip xfrm policy add dir out tmpl proto v' vpe
+	# what is not ours
+	completes 'ip link '
+	_ip() {
+		COMPREPLY=("$@")
+	}
+	completes 'ip link se' ip se link
+}
+
+# All that "ip xfrm vpe help" names
+completion_help() {
+	local line word offered=' '
+
+	. "$lib_dir/../iproute2-patch/ip-xfrm.bash"
+	for line in '' 'vpe ' 'vpe show ' 'vpe set ' 'vpe window ' 'vpe window show '; do
+		complete_line "ip xfrm $line"
+		offered+="${COMPREPLY[*]} "
+	done
+	for word in $(ip xfrm vpe help 2>&1 | grep -oE '\<[a-z][a-z-]+' | grep -vx -e ip -e xfrm); do
+		[[ $offered == *" $word "* ]] || fail "'$word' is not offered: $offered"
+	done
+	[ -n "${word-}" ] || fail "no help"
+}
+
 topo_wire || skip_all "no namespaces"
-ktap_plan 10
+ktap_plan 12
 for outer in 4 6; do
 	for inner in 4 6; do
 		ktap_test "$inner in $outer: inner MTU" mtu $outer $inner
@@ -156,4 +211,6 @@ ktap_test "monitor: VPE" monitor
 ktap_test "monitor: expiry" monitor_expiry
 ktap_test "monitor: ESP" monitor_esp
 ktap_test "monitor: all options" monitor_options
+ktap_test "completion in bash" completion
+ktap_test "completion in bash knows the help" completion_help
 ktap_finish
