@@ -274,37 +274,46 @@ class Tests(Job):
 
 
 class Machine(Job):
-    """One boot, in which selftests/run runs many tests."""
+    """One boot, in which selftests/run runs many tests; for a kernel "A+B" of two
+    machines on one wire, which run the same tests together."""
 
     def __init__(self, kernel, cpus, tests, after=None):
         clock = ["-c", str(cpus)] if cpus else ["-i"]
-        command = [f"{HERE}/vm/run", "-k", kernel, *clock,
-                   "-t", str(MACHINE_SECONDS), "--", f"{HERE}/run"] + tests
+        self.sides = ["A: ", "B: "] if "+" in kernel else [""]
+        command = [f"{HERE}/vm/run", "-k", kernel.replace("+", ","), *clock,
+                   "-t", str(MACHINE_SECONDS)] + (["--", f"{HERE}/run"] + tests) * len(self.sides)
         super().__init__(f"{kernel}-{cpus}cpus", kernel, command,
-                         SLOTS if cpus > 2 else 1, after)
+                         SLOTS if cpus > 2 or self.sides[1:] else 1, after)
         self.cpus, self.tests = cpus, tests
 
     def start(self, report, env):
-        report.say(self.where, f"machine with {self.cpus} CPUs: {' '.join(self.tests)}")
-        self.tap, self.ready = Tap(report, self.where, files=self.tests), False
+        report.say(self.where, f"{'two machines' if self.sides[1:] else 'machine'} with "
+                   f"{self.cpus} CPUs: {' '.join(self.tests)}")
+        self.taps = {side: Tap(report, self.where, files=self.tests) for side in self.sides}
+        self.ready = set()
         super().start(report, env)
 
     def line(self, line):
         super().line(line)
-        if line.startswith("KTAP") and not self.ready:
-            self.ready = True
-            self.tap.seconds()
-        if self.ready:
-            self.tap.line(line)
+        side = next((side for side in self.sides if line.startswith(side)), None)
+        if side is None:
+            return
+        line, tap = line.removeprefix(side), self.taps[side]
+        if line.startswith("KTAP") and side not in self.ready:
+            self.ready.add(side)
+            tap.seconds()
+        if side in self.ready:
+            tap.line(line)
             if RESULT.match(line):
                 self.state, self.last = "", time.time()
 
     def end(self, status, tail):
         why = {99: "the kernel complained", 124: f"over {MACHINE_SECONDS} s",
                125: "the machine could not be built or booted"}
-        bad = status not in (0, 1) or not self.ready
+        bad = status not in (0, 1) or len(self.ready) < len(self.sides)
         words = why.get(status, f"exit status {status}")
-        self.tap.end(words, tail)
+        for tap in self.taps.values():
+            tap.end(words, tail)
         self.report.result(self.where, f"machine with {self.cpus} CPUs, kernel log",
                            "FAIL" if bad else "ok", self.took,
                            f"{words}, log: {self.rel()}" if bad else "",
@@ -365,6 +374,12 @@ def plan_machines():
     return plan
 
 
+def pairs():
+    """Kernels of two machines on one wire, as "A+B"."""
+    named = {k for _, kernels, _ in table("machines", None) for k in kernels.split(",")}
+    return sorted(k for k in named if "+" in k)
+
+
 HOST_JOBS = ["style", "unit", "demo"]
 
 
@@ -379,7 +394,7 @@ def make_jobs(options):
                                initial_indent="  ", subsequent_indent="  "))
     if test in HOST_JOBS and options.kernel:
         sys.exit(f"check: '{test}' runs on no test kernel: leave the kernel out")
-    kernels = [options.kernel] if options.kernel else KERNELS
+    kernels = [options.kernel] if options.kernel else KERNELS + pairs()
     plan = {(kernel, cpus): [t for t in tests if test in ("", t)]
             for (kernel, cpus), tests in plan.items() if kernel in kernels}
     plan = {key: tests for key, tests in plan.items() if tests}
@@ -476,9 +491,11 @@ class Long(Machine):
 def make_long_jobs(part, report):
     """The module loaded and unloaded more often under classic ESP, the kernel's own
     tests, and every test on debug."""
-    cpus = {test: int(cpus) for test, _, cpus in reversed(table("machines", None))}
-    every = [test for test in listed("6.12") if cpus.get(test) != 0]
-    every += [test for test in cpus if cpus[test] and test not in every]
+    special = table("machines", None)
+    cpus = {test: int(cpus) for test, _, cpus in reversed(special)}
+    paired = [test for test, kernels, _ in special if "+" in kernels]
+    every = [test for test in listed("6.12") if cpus.get(test) != 0 and test not in paired]
+    every += [test for test in cpus if cpus[test] and test not in every + paired]
     jobs = [Long(f"reload-{kernel}", kernel, 2, ["classic"], ["VPE_LOADS=50"])
             for kernel in KERNELS]
     jobs += [Long(f"kselftests-{kernel}", kernel, 2, ["classic_kselftests"])
@@ -531,8 +548,9 @@ def parse_options():
     parser.add_argument("-n", "--plan", action="store_true",
                         help="only tell what would run")
     options = parser.parse_args()
-    if options.kernel and options.kernel not in KERNELS:
-        sys.exit(f"check: no kernel '{options.kernel}'. There are: {' '.join(KERNELS)}")
+    if options.kernel and options.kernel not in KERNELS + pairs():
+        sys.exit(f"check: no kernel '{options.kernel}'. There are: "
+                 f"{' '.join(KERNELS + pairs())}")
     return options
 
 

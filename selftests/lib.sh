@@ -445,11 +445,19 @@ readonly flush_lines=$'xfrm policy flush\nxfrm state flush'
 
 # tunnel OUTER-FAMILY INNER-FAMILY...: in place of what was there
 tunnel() {
-	local sas
 	new_keys
-	sas=$flush_lines$'\n'$(sa_lines "$1")
-	(echo "$sas"; tunnel_policies 1 2 "$@") | batch "$HV1"
-	(echo "$sas"; tunnel_policies 2 1 "$@") | batch "$HV2"
+	tunnel_side 1 2 "$@"
+	tunnel_side 2 1 "$@"
+}
+
+# tunnel_side SIDE PEER OUTER-FAMILY INNER-FAMILY...: a hypervisor's half of it
+tunnel_side() {
+	local hv=HV$1
+	{
+		echo "$flush_lines"
+		sa_lines "$3"
+		tunnel_policies "$@"
+	} | batch "${!hv}"
 }
 
 # tunnel_policies SIDE PEER OUTER-FAMILY INNER-FAMILY...
@@ -484,16 +492,22 @@ counters_read() {
 	while read -r name value; do into[$name]=$value; done < <(counters_list)
 }
 
+# counters_of HV: its counters, as ip and the kernel print them
+counters_of() {
+	local ns=${1^^}
+
+	ip -n "${!ns}" -j -s xfrm vpe show
+	echo '{sample:xfrm}'
+	echo "$(<"/proc/${hv_pid[$1]}/net/xfrm_stat")"
+}
+
 # counters_list: "NAME NUMBER" of each. Between brackets and commas the output of
 # ip has one name and its value.
 counters_list() {
-	local hv ns
+	local hv
 	for hv in hv1 hv2; do
-		ns=${hv^^}
 		echo "{sample:$hv}"
-		ip -n "${!ns}" -j -s xfrm vpe show
-		echo '{sample:xfrm}'
-		echo "$(<"/proc/${hv_pid[$hv]}/net/xfrm_stat")"
+		counters_of $hv
 	done | awk -v RS='[][{},\n]' -F '[: \t]+' '
 		{ gsub("\"", "") }
 		$1 == "sample" { if ($2 == "xfrm") spi = "-"; else hv = $2 }
