@@ -142,6 +142,7 @@ tcp() {
 # sa_sent SPI: how many packets left by that SA, all by the fast path
 sa_sent() {
 	[ "$(vpe_stat "$hv" $1 tx-core)" = 0 ] || fail "SPI $1: not the fast path"
+	[ "$(vpe_stat "$hv" $1 tx-packets)" -gt 0 ] || fail "SPI $1 sent nothing"
 	vpe_stat "$hv" $1 tx-packets
 }
 
@@ -164,8 +165,8 @@ sa_wait() {
 }
 
 # rekey OUTER-FAMILY FROM TO OLD NEW: the sender draws a key; the order is that
-# of an IKE daemon, see rekey.sh; the old SA goes at the receiver when nothing is
-# on its way by it any more. Adds to sa_total[FROM] what it carried.
+# of an IKE daemon, see rekey.sh. 7.3 sends by the old SA until that is deleted.
+# The old SA goes at the receiver when nothing is on its way by it any more.
 rekey() {
 	local key n
 
@@ -174,28 +175,23 @@ rekey() {
 	at $2 "run sa_add \$hv $1 $2 $3 $5 $key"
 	pause 0.1
 	n=$(at $2 "sa_sent $4") || fail "$n"
-	sa_total[$2]=$((sa_total[$2] + n))
 	at $2 "sa_delete $1 $2 $3 $4"
-	at $3 "sa_wait $4 $n"
+	at $3 "sa_wait $4 $n; sa_wait $5 1"
 	at $3 "sa_delete $1 $2 $3 $4"
 }
 
-# all_came FROM SENT RECEIVED SPI: no packet lost, none twice, all by VPE
+# all_came FROM SENT RECEIVED SPI: no packet lost, none twice
 all_came() {
-	local n
-
-	n=$(at $1 "sa_sent $4") || fail "$n"
-	echo "from $1: $2; $3; by VPE $((sa_total[$1] + n))"
+	at $1 "sa_sent $4" || fail
+	echo "from $1: $2; $3"
 	[ "$(value "$2" attempts)" -gt 0 ] || fail "nothing was sent"
 	[ "$(value "$2" attempts)" -eq "$(value "$3" unique)" ] || fail "packets were lost"
 	[ "$(value "$3" duplicates)" -eq 0 ] || fail "packets came twice"
-	[ "$(value "$2" attempts)" -eq $((sa_total[$1] + n)) ] || fail "not all went by VPE"
 }
 
 # rekeys FAMILY: numbered packets both ways meanwhile
 rekeys() {
 	local i old12=$SPI12 old21=$SPI21 new12 new21 sent12 sent21 received12 received21
-	local sa_total=([1]=0 [2]=0)
 
 	tunnels $1
 	at 1 "receiver_start \$hv $port 60000"
