@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kernel's own tests of xfrm with VPE in ESP's place: what they tell ip of
+# SAs is changed on its way (see vpe_ip), ipsec.c by peers/ipsec.patch. The runner
+# brings them in (vm/kselftests), else VPE_KSELFTESTS names their directory.
+#
+# VPE_PEERS=all also runs what takes minutes.
+. "$(dirname "$0")/lib.sh"
+
+kselftests=${VPE_KSELFTESTS:-$lib_dir/../build/kselftests}
+tracing=/sys/kernel/tracing/instances/peers
+
+##############################################################################
+# For the kernel's tests, which find these functions in their environment
+
+# ip before 6.11 knows the direction of an offload, not of an SA.
+dir_known=''
+! ip xfrm state help 2>&1 | grep -v offload | grep -qw dir || dir_known=1
+
+# vpe_sa ARG...: what follows "ip xfrm state add", of a VPE SA instead; to
+# $vpe_args. These tests use one key for many SAs, VPE wants one for each: it is
+# made of what names the SA, and so is the same at both ends.
+vpe_sa() {
+	local src='' dst='' spi='' sum
+
+	vpe_args=()
+	while [ $# -gt 0 ]; do
+		case $1 in
+		enc | auth) shift 2 ;;
+		aead | auth-trunc) shift 3 ;;
+		replay-oseq) shift ;;
+		proto) vpe_args+=(proto vpe); shift ;;
+		mode) vpe_args+=(mode tunnel); shift ;;
+		dir) [ -z "$dir_known" ] || vpe_args+=(dir "$2"); shift ;;
+		src) src=${src:-$2}; vpe_args+=(src) ;;
+		dst) dst=${dst:-$2}; vpe_args+=(dst) ;;
+		spi) spi=$2; vpe_args+=(spi) ;;
+		*) vpe_args+=("$1") ;;
+		esac
+		shift
+	done
+	sum=$(md5sum <<<"$src $dst $spi")
+	vpe_args+=(aead 'rfc4106(gcm(aes))' "0x${sum%% *}" 128)
+}
+
+# vpe_policy ARG...: what follows "ip xfrm policy add"; transport mode becomes a
+# tunnel between the addresses of the selector
+vpe_policy() {
+	local words=" $* " src='' dst=''
+
+	vpe_args=("$@")
+	[[ $words == *' mode transport '* ]] || return 0
+	vpe_args=()
+	while [ $# -gt 0 ]; do
+		case $1 in
+		src) src=${src:-${2%/*}} ;;
+		dst) dst=${dst:-${2%/*}} ;;
+		esac
+		case $1 in
+		transport) vpe_args+=(tunnel) ;;
+		tmpl)
+			vpe_args+=(tmpl)
+			[[ $words == *' tmpl '*' src '* ]] || vpe_args+=(src "$src" dst "$dst")
+			;;
+		*) vpe_args+=("$1") ;;
+		esac
+		shift
+	done
+}
+
+# vpe_ip ARG...: what the tests call as ip
+vpe_ip() {
+	local IFS=$' \t\n' i args=("$@") vpe_args
+
+	for ((i = 0; i + 3 < $#; i++)); do
+		case "${args[*]:i:3}" in
+		'xfrm state add' | 'x s add') vpe_sa "${args[@]:i + 3}" ;;
+		'xfrm policy add' | 'x p add') vpe_policy "${args[@]:i + 3}" ;;
+		*) continue ;;
+		esac
+		set -- "${args[@]:0:i + 3}" "${vpe_args[@]}"
+		break
+	done
+	command ip "$@"
+}
+
+##############################################################################
+
+trace_start() {
+	[ -d $tracing ] || run mkdir $tracing
+	echo >$tracing/trace
+	echo 1 >$tracing/events/vpe/enable
+	defer sh -c "echo 0 >$tracing/events/vpe/enable"
+}
+
+# trace_count EVENT
+trace_count() {
+	grep -c " $1: " $tracing/trace
+}
+
+# as_vpe COMMAND...: a test of the kernel, in its directory
+as_vpe() (
+	ip() { vpe_ip "$@"; }
+	which() { command -v "$1"; }
+	export -f ip which vpe_ip vpe_sa vpe_policy
+	export dir_known VERBOSE=0
+	cd "$TMP/net" && "$@"
+)
+
+# peer PACKETS COMMAND...: it passes, and so many packets go by VPE
+peer() {
+	local least=$1 status=0 accepted
+	shift
+
+	trace_start
+	as_vpe "$@" >"$TMP/peer" 2>&1 || status=$?
+	cat "$TMP/peer"
+	accepted=$(trace_count vpe_accept)
+	echo "VPE: $(trace_count vpe_send) sent, $accepted accepted, $(trace_count vpe_drop) dropped"
+	[ $status = 0 ] || fail "exit status $status"
+	grep -qE '^ok|PASS|\[ OK' "$TMP/peer" || fail "nothing passed"
+	! grep -E '^not ok|FAIL' "$TMP/peer" || fail "not all passed"
+	[ "$accepted" -ge "$least" ] || fail "$accepted packets came by VPE, not $least"
+}
+
+[ -e "$kselftests/ipsec" ] || skip_all "needs the kernel's own tests"
+cp -r "$kselftests" "$TMP/net"
+sed -i 's/vti_mtu - 4 .*))/vti_mtu - 32))/' "$TMP/net/pmtu.sh"
+sed -i 's/mtu=1230/mtu=1228/' "$TMP/net/xfrm_state.sh"
+
+tests=(ipsec vrf l2tp rtnetlink pmtu)
+[ "${VPE_PEERS-}" != all ] || tests+=(xfrm_state)
+ktap_plan ${#tests[@]}
+for t in "${tests[@]}"; do
+	case $t in
+	ipsec) ktap_test ipsec.c peer 180 ./ipsec ;;
+	vrf) ktap_test vrf-xfrm-tests.sh peer 16 ./vrf-xfrm-tests.sh ;;
+	l2tp) ktap_test l2tp.sh peer 16 ./l2tp.sh ;;
+	rtnetlink) ktap_test rtnetlink.sh peer 0 ./rtnetlink.sh -t kci_test_ipsec ;;
+	pmtu) ktap_test pmtu.sh peer 1 ./pmtu.sh pmtu_vti{4,6}_exception ;;
+	xfrm_state) ktap_test xfrm_state.sh peer 20 ./xfrm_state.sh ;;
+	xfrm_policy) ktap_test xfrm_policy.sh peer 20 timeout 1500 ./xfrm_policy.sh ;;
+	esac
+done
+ktap_finish
