@@ -127,8 +127,11 @@ static void vpe_push_ipv6(struct sk_buff *skb, const struct xfrm_state *x,
 	ip6h->saddr = *(const struct in6_addr *)&x->props.saddr;
 	ip6h->daddr = *(const struct in6_addr *)&x->id.daddr;
 
-	/* Inner IPv4 without DF: the outer packet may be fragmented here. */
-	skb->ignore_df = !in->df;
+	/*
+	 * The outer packet may be fragmented here, whatever is in it: inner
+	 * IPv4 without DF, or IPv6 of 1280 bytes, which has to pass.
+	 */
+	skb->ignore_df = 1;
 	skb->protocol = htons(ETH_P_IPV6);
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 	IP6CB(skb)->flags = IP6SKB_XFRM_TRANSFORMED;
