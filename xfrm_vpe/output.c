@@ -314,7 +314,9 @@ static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb)
 	if (unlikely(READ_ONCE(x->km.state) != XFRM_STATE_VALID))
 		goto drop;
 	err = VPE_A_DROPS_TX_SEGMENT;
-	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb))
+	/* SCTP's is another checksum. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL &&
+	    skb_csum_hwoffload_help(skb, 0))
 		goto drop;
 	err = VPE_A_DROPS_TX_NOMEM;
 	nents = vpe_tx_own(skb);
