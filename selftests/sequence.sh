@@ -125,12 +125,12 @@ migrate() {
 	run ip -n "$HV1" addr add 10.0.0.11/24 dev eth0
 	defer ip -n "$HV1" addr del 10.0.0.11/24 dev eth0
 	emit -h 5
-	ns_exec "$HV1" python3 "$lib_dir/tools/migrate.py" "${NET[41]}" "${NET[42]}" \
-		"${OUTER[41]}" 10.0.0.11 "${OUTER[42]}" 1 || fail "migrate"
+	ns_exec "$HV1" python3 "$lib_dir/tools/migrate.py" 1 out "${NET[41]}" "${NET[42]}" \
+		"${OUTER[41]}" "${OUTER[42]}" 10.0.0.11 "${OUTER[42]}" || fail "migrate"
 	ip -n "$HV1" xfrm state | grep -q 'src 10.0.0.11' || fail "not migrated"
 	emit -h 5
-	ns_exec "$HV1" python3 "$lib_dir/tools/migrate.py" "${NET[41]}" "${NET[42]}" \
-		10.0.0.11 "${OUTER[41]}" "${OUTER[42]}" 1 || fail "migrate"
+	ns_exec "$HV1" python3 "$lib_dir/tools/migrate.py" 1 out "${NET[41]}" "${NET[42]}" \
+		10.0.0.11 "${OUTER[42]}" "${OUTER[41]}" "${OUTER[42]}" || fail "migrate"
 	emit -h 5
 }
 

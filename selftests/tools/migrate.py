@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""XFRM_MSG_MIGRATE: move the SA of an IPv4 policy to another source address.
+"""XFRM_MSG_MIGRATE: move policies and the SAs of their templates.
 
-migrate.py NET_FROM NET_TO OLD_SRC NEW_SRC DST REQID     (both nets: ADDRESS/BITS)
+migrate.py REQID { out|in|fwd NET_FROM NET_TO OLD_SRC OLD_DST NEW_SRC NEW_DST }...
+
+Nets are ADDRESS/BITS. The new outer addresses may be of another family.
 """
+import ipaddress
 import os
 import socket
 import struct
@@ -13,31 +16,43 @@ NETLINK_XFRM = 6
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
 XFRM_MSG_MIGRATE = 0x21
 XFRMA_MIGRATE = 17
-XFRM_POLICY_OUT = 1
+XFRM_POLICY = {"in": 0, "out": 1, "fwd": 2}
 XFRM_MODE_TUNNEL = 1
+FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 def address(text):
-    return socket.inet_aton(text).ljust(16, b"\0")
+    return ipaddress.ip_address(text).packed.ljust(16, b"\0")
 
 
-def main(net_from, net_to, old, new, dst, reqid):
+def family(text):
+    return FAMILY[ipaddress.ip_address(text).version]
+
+
+def message(reqid, direction, net_from, net_to, old_src, old_dst, new_src,
+            new_dst):
     (saddr, slen), (daddr, dlen) = net_from.split("/"), net_to.split("/")
     selector = struct.pack("=16s16sHHHHHBBB3xiI", address(daddr), address(saddr),
-                           0, 0, 0, 0, socket.AF_INET, int(dlen), int(slen), 0, 0, 0)
-    policy = selector + struct.pack("=IB3x", 0, XFRM_POLICY_OUT)
-    migrate = struct.pack("=16s16s16s16sBBHIHH", address(dst), address(old),
-                          address(dst), address(new), socket.IPPROTO_ESP,
-                          XFRM_MODE_TUNNEL, 0, int(reqid), socket.AF_INET,
-                          socket.AF_INET)
+                           0, 0, 0, 0, family(saddr), int(dlen), int(slen), 0,
+                           0, 0)
+    policy = selector + struct.pack("=IB3x", 0, XFRM_POLICY[direction])
+    migrate = struct.pack("=16s16s16s16sBBHIHH", address(old_dst),
+                          address(old_src), address(new_dst), address(new_src),
+                          socket.IPPROTO_ESP, XFRM_MODE_TUNNEL, 0, reqid,
+                          family(old_src), family(new_src))
     body = policy + struct.pack("=HH", 4 + len(migrate), XFRMA_MIGRATE) + migrate
+    return struct.pack("=IHHII", 16 + len(body), XFRM_MSG_MIGRATE,
+                       NLM_F_REQUEST | NLM_F_ACK, 1, 0) + body
+
+
+def main(reqid, *moves):
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_XFRM) as s:
         s.bind((0, 0))
-        s.send(struct.pack("=IHHII", 16 + len(body), XFRM_MSG_MIGRATE,
-                           NLM_F_REQUEST | NLM_F_ACK, 1, 0) + body)
-        error = -struct.unpack_from("=i", s.recv(4096), 16)[0]
-    if error:
-        sys.exit(f"XFRM_MSG_MIGRATE: {os.strerror(error)}")
+        for i in range(0, len(moves), 7):
+            s.send(message(int(reqid), *moves[i:i + 7]))
+            error = -struct.unpack_from("=i", s.recv(4096), 16)[0]
+            if error:
+                sys.exit(f"XFRM_MSG_MIGRATE {moves[i]}: {os.strerror(error)}")
 
 
 if __name__ == "__main__":
