@@ -1,0 +1,115 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# XFRM_MSG_MIGRATE while packets flow both ways: both ends of both SAs move to
+# other outer addresses, of the same family and of the other. Lost is only what
+# was under way to an address that the SA has left, as with ESP; numbers and
+# windows go on.
+. "$(dirname "$0")/lib.sh"
+. "$lib_dir/hard.sh"
+. "$lib_dir/flows.sh"
+
+# [family][side], a second address of each
+declare -rA OTHER=([41]=10.0.0.11 [42]=10.0.0.12 [61]=fd00::11 [62]=fd00::12)
+
+other_addresses() {
+	local side ns
+	for side in 1 2; do
+		ns=HV$side
+		batch "${!ns}" <<-END
+			addr add ${OTHER[4$side]}/24 dev eth0
+			addr add ${OTHER[6$side]}/64 dev eth0 nodad
+		END
+	done
+	ping_ok "$HV1" 1 56 "${OTHER[42]}"
+	ping_ok "$HV1" 1 56 "${OTHER[62]}"
+}
+
+# move NS SIDE PEER OLD1 OLD2 NEW1 NEW2: policies and SAs of a hypervisor
+move() {
+	local here=$2 there=$3 old=([1]=$4 [2]=$5) new=([1]=$6 [2]=$7)
+	local back=("${NET[4$there]}" "${NET[4$here]}" "${old[there]}" "${old[here]}"
+		    "${new[there]}" "${new[here]}")
+
+	run ns_exec "$1" python3 "$lib_dir/tools/migrate.py" 1 \
+		out "${NET[4$here]}" "${NET[4$there]}" "${old[here]}" "${old[there]}" \
+		"${new[here]}" "${new[there]}" in "${back[@]}" fwd "${back[@]}"
+}
+
+# moves OLD1 OLD2 NEW1 NEW2: of both
+moves() {
+	move "$HV1" 1 2 "$@"
+	move "$HV2" 2 1 "$@"
+}
+
+contexts() {
+	ip -n "$1" -j xfrm vpe show | jq -c 'map([.spi, .context]) | sort'
+}
+
+# replayed SRC DST: what was sent before the move is no use at the new addresses
+replayed() {
+	local n
+
+	counters_mark_quiet
+	n=$(ns_exec "$HV1" python3 "$lib_dir/tools/replay.py" "$TMP/early" $SPI12 "$1" "$2") ||
+		fail "replay: $n"
+	echo "replayed: $n"
+	[ "$n" -eq $early ] || fail "not all was captured"
+	counters_check "hv2:$SPI12:rx-@(replay|old)==$n" "hv2:-:XfrmInStateSeqError==$n"
+}
+
+# early_packets: the first ones, kept to be replayed
+early_packets() {
+	capture_start "$HV1" eth0 "$TMP/early" $early
+	run ns_exec "$HV1" "$tools/numbered" send -n $early -h 5 "${INNER[42]}" $port
+	slowwait gone $capture_pid
+}
+
+# moved OLD1 OLD2 NEW1 NEW2 TIMES: there, back, there, ...
+moved() {
+	local i before old=("$1" "$2") new=("$3" "$4")
+
+	early=$(count 100 20)
+	flows_prepare
+	early_packets
+	before="$(contexts "$HV1") $(contexts "$HV2")"
+	flows_start
+	for ((i = 1; i <= $5; i++)); do
+		if ((i % 2)); then
+			moves "${old[@]}" "${new[@]}"
+		else
+			moves "${new[@]}" "${old[@]}"
+		fi
+		pause 0.2
+	done
+	flows_stop
+	[ "$(contexts "$HV1") $(contexts "$HV2")" = "$before" ] ||
+		fail "contexts: $before; $(contexts "$HV1") $(contexts "$HV2")"
+	[ "$(ip -n "$HV2" xfrm state | grep -c "^src \(${new[0]} dst ${new[1]}\|${new[1]} dst ${new[0]}\)$")" -eq 2 ] ||
+		fail "not moved: $(ip -n "$HV2" xfrm state)"
+	all_named "$TMP/early"
+	fast_path
+	replayed "${new[@]}"
+}
+
+within() {
+	tunnel $1 4
+	moved "${OUTER[${1}1]}" "${OUTER[${1}2]}" "${OTHER[${1}1]}" "${OTHER[${1}2]}" \
+		1
+}
+
+across() {
+	tunnel $1 4
+	moved "${OUTER[${1}1]}" "${OUTER[${1}2]}" "${OTHER[${2}1]}" "${OTHER[${2}2]}" \
+		1
+}
+
+backlog_grow
+topo_wire || skip_all "no namespaces"
+other_addresses
+ktap_plan 4
+ktap_test "IPv4 to IPv4" within 4
+ktap_test "IPv6 to IPv6" within 6
+ktap_test "IPv4 to IPv6" across 4 6
+ktap_test "IPv6 to IPv4" across 6 4
+ktap_finish
