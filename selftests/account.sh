@@ -9,17 +9,6 @@
 
 port=9000
 
-# grown PATTERN: sum of what counters that match it grew by
-grown() {
-	local key sum=0
-
-	for key in "${!growth[@]}"; do
-		# shellcheck disable=SC2053	# a pattern
-		[[ $key != $1 ]] || sum=$((sum + growth[$key]))
-	done
-	echo $sum
-}
-
 # frames_start FAMILY: from here on packets of protocol 50 that reach HV2 are counted
 frames_start() {
 	ns_exec "$HV2" nft -f - <<-END

@@ -175,17 +175,6 @@ rx_more() {
 	[ $(($(vpe_stat "$HV2" $SPI12 rx-packets) - rx)) -gt "$1" ]
 }
 
-# grown PATTERN: sum of what counters that match it grew by
-grown() {
-	local key sum=0
-
-	for key in "${!growth[@]}"; do
-		# shellcheck disable=SC2053	# a pattern
-		[[ $key != $1 ]] || sum=$((sum + growth[$key]))
-	done
-	echo $sum
-}
-
 # What was sealed and went into a wire that is down is lost there, as with ESP.
 wire_down() {
 	local rx on_wire

@@ -569,6 +569,17 @@ counters_growth() {
 	done
 }
 
+# grown PATTERN: sum of what counters that match it grew by, after counters_growth
+grown() {
+	local key sum=0
+
+	for key in "${!growth[@]}"; do
+		# shellcheck disable=SC2053	# a pattern
+		[[ $key != $1 ]] || sum=$((sum + growth[$key]))
+	done
+	echo $sum
+}
+
 # holds A OP B
 holds() {
 	case $2 in
