@@ -490,7 +490,7 @@ class Long(Machine):
 
 def make_long_jobs(part, report):
     """The module loaded and unloaded more often under classic ESP, the kernel's own
-    tests, and every test on debug."""
+    tests for ESP and VPE, and every test on debug."""
     special = table("machines", None)
     cpus = {test: int(cpus) for test, _, cpus in reversed(special)}
     paired = [test for test, kernels, _ in special if "+" in kernels]
@@ -499,6 +499,8 @@ def make_long_jobs(part, report):
     jobs = [Long(f"reload-{kernel}", kernel, 2, ["classic"], ["VPE_LOADS=50"])
             for kernel in KERNELS]
     jobs += [Long(f"kselftests-{kernel}", kernel, 2, ["classic_kselftests"])
+             for kernel in KERNELS if kernel != "debug"]
+    jobs += [Long(f"peers-{kernel}", kernel, 2, ["peers"], ["VPE_PEERS=all"])
              for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     if part:
