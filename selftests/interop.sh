@@ -9,6 +9,7 @@
 #
 # Inner packets in the clear would fail the other side's policies and so be
 # counted there: "carried" sees them.
+# shellcheck disable=SC2016	# what the other machine expands
 . "$(dirname "$0")/lib.sh"
 . "$lib_dir/hard.sh"
 
