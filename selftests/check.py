@@ -500,7 +500,8 @@ def make_long_jobs(part, report):
             for kernel in KERNELS]
     jobs += [Long(f"kselftests-{kernel}", kernel, 2, ["classic_kselftests"])
              for kernel in KERNELS if kernel != "debug"]
-    jobs += [Long(f"peers-{kernel}", kernel, 2, ["peers"], ["VPE_PEERS=all"])
+    jobs += [Long(f"peers-{kernel}", kernel, 2, ["peers"],
+                  ["VPE_PEERS=xfrm_state xfrm_policy"])
              for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     if part:
