@@ -161,14 +161,110 @@ modes() {
 	for mode in transport beet; do
 		refused "VPE: only tunnel mode is supported yet" mode $mode
 	done
+	says "VPE: only tunnel mode is supported yet" by_hand 6 --mode ro
+	nothing_left
+	says "Requested mode not found" by_hand 4 --mode ro
+	nothing_left
+	if kernel_from 6.14; then
+		says "VPE: only tunnel mode is supported yet" by_hand 4 --mode iptfs --dir out
+		says "VPE: only tunnel mode is supported yet" by_hand 6 --mode iptfs --dir in
+	else
+		says "Unsupported mode" by_hand 4 --mode iptfs
+	fi
+	nothing_left
 }
 
-# In kernels from 6.13 on; no ip that is at hand can ask for it.
-one_cpu() {
-	printf '%s\n' 6.13 "$(uname -r)" | sort -VC || skip "this kernel has no SAs of one CPU"
-	says "VPE: an SA of one CPU makes no sense, all CPUs share one" \
-		ns_exec "$HV1" python3 "$lib_dir/tools/sa.py" --pcpu 1 10.0.0.1 10.0.0.2 \
+# by_hand OUTER-FAMILY OPTION...: an SA that no ip at hand can ask for
+by_hand() {
+	ns_exec "$HV1" python3 "$lib_dir/tools/sa.py" "${@:2}" ${OUTER[${1}1]} ${OUTER[${1}2]} \
 		0x2000 "$(random_key 16)"
+}
+
+kernel_from() {
+	printf '%s\n' $1 "$(uname -r)" | sort -VC
+}
+
+# In kernels from 6.13 on
+one_cpu() {
+	kernel_from 6.13 || skip "this kernel has no SAs of one CPU"
+	says "VPE: an SA of one CPU makes no sense, all CPUs share one" \
+		by_hand 4 --pcpu 1 --dir out
+	nothing_left
+}
+
+# By the kernel, whatever the device; the SA was made by then.
+offload() {
+	local sentence="Type doesn't support offload" dev dir
+
+	! kernel_from 6.14 || sentence="TFC padding can't be offloaded"
+	for dev in lo eth0 "$@"; do
+		for dir in in out; do
+			KEY=$(random_key 16)
+			says "$sentence" add ip offload dev $dev dir $dir
+			[ -z "$(type -t ip-stock)" ] ||
+				says "$sentence" add ip-stock offload dev $dev dir $dir
+		done
+	done
+	slowwait unreferenced
+	nothing_left
+	# What the refusal takes does not stay.
+	KEY=$(random_key 16)
+	run add ip
+	! ip -n "$HV1" xfrm state | grep tfcpad || fail "padding is left"
+	xfrm_flush
+	slowwait unreferenced
+}
+
+# A device that takes any SA: it must not have been asked.
+offload_device() {
+	local dev had has sas=/sys/kernel/debug/netdevsim/netdevsim1/ports/0/ipsec
+
+	modprobe -q netdevsim || skip "no netdevsim"
+	defer modprobe -r netdevsim
+	[ -d /sys/kernel/debug/netdevsim ] || run mount -t debugfs debugfs /sys/kernel/debug
+	ns_exec "$HV1" sh -c 'echo 1 1 >/sys/bus/netdevsim/new_device' || fail "no device"
+	defer sh -c 'echo 1 >/sys/bus/netdevsim/del_device'
+	# the newest
+	dev=$(ip -n "$HV1" -j link | jq -r 'max_by(.ifindex).ifname')
+	run ip -n "$HV1" link set "$dev" up
+	had=$(<$sas)
+	offload "$dev"
+	has=$(<$sas)
+	[ "$had" = "$has" ] || fail "the device has: $has"
+	# ESP's it takes.
+	run ip -n "$HV1" xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x2000 \
+		reqid 1 mode tunnel aead "$AEAD" "$(random_key $((16 + SALT)))" 128 \
+		offload dev "$dev" dir out
+	[ "$had" != "$(<$sas)" ] || fail "the device took nothing: $had"
+	xfrm_flush
+}
+
+# Bit 31 is VPE's with ESP only: AH and IPComp stay what they are, or the kernel
+# has none.
+other_protocols() {
+	local protos=0 ip
+
+	for ip in ip ip-stock; do
+		[ "$(type -t $ip)" ] || continue
+		classic $ip ah 'auth hmac(sha256) 0x00112233445566778899aabbccddeeff'
+		classic $ip comp 'comp deflate'
+	done
+	[ $protos -gt 0 ] || skip "this kernel has neither AH nor IPComp"
+}
+
+# classic IP PROTO ALGORITHM
+classic() {
+	local algorithm
+
+	read -ra algorithm <<<"$3"
+	$1 -n "$HV1" xfrm state add src 10.0.0.1 dst 10.0.0.2 proto $2 spi 0x2000 reqid 1 \
+		mode tunnel "${algorithm[@]}" extra-flag 0x80000000 2>"$TMP/said" || return
+	protos=$((protos + 1))
+	[ "$(vpe_total "$HV1" sas)" = 0 ] || fail "$2 became VPE"
+	ip -n "$HV1" xfrm state | grep -q "proto $2" ||
+		fail "not $2: $(ip -n "$HV1" xfrm state)"
+	[ "$(</sys/module/xfrm_vpe/refcnt)" = 0 ] || fail "$2 holds the module"
+	run ip -n "$HV1" xfrm state flush
 	nothing_left
 }
 
@@ -317,7 +413,7 @@ unreferenced() {
 }
 slowwait unreferenced
 refcnt=0
-ktap_plan 20
+ktap_plan 23
 ktap_test "salted keys" salted
 ktap_test "other key sizes" odd_keys
 ktap_test "short ICVs" icv
@@ -330,6 +426,9 @@ ktap_test "group" group
 ktap_test "layout ares" ares
 ktap_test "other modes" modes
 ktap_test "one CPU" one_cpu
+ktap_test "hardware offload" offload
+ktap_test "hardware offload, a device that would" offload_device
+ktap_test "AH, IPComp" other_protocols
 ktap_test "UDP" encap
 ktap_test "tfcpad" tfcpad
 ktap_test "oseq-may-wrap" may_wrap

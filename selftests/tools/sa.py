@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Adds a VPE SA by hand, for what no ip can ask for.
 
-sa.py [--pcpu CPU] SRC DST SPI KEY     an SA of one CPU (XFRMA_SA_PCPU)
+sa.py [OPTION...] SRC DST SPI KEY      an SA, reqid 1
+  --pcpu CPU                           of one CPU (XFRMA_SA_PCPU); needs --dir
+  --dir in|out                         for one direction (XFRMA_SA_DIR)
+  --mode tunnel|ro|iptfs               not in tunnel mode
 sa.py --starve SRC DST SPI KEY         again and again: the first time the first
                                        memory allocation fails, then the second
                                        ... until none fails (needs fault
@@ -25,14 +28,18 @@ NLMSG_ERROR, NLM_F_CAPPED, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG = 2, 0x100, 0x200, 
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
 XFRM_MSG_NEWSA, XFRM_MSG_DELSA = 0x10, 0x11
 XFRMA_ALG_AEAD, XFRMA_SA_EXTRA_FLAGS, XFRMA_SA_DIR, XFRMA_SA_PCPU = 18, 24, 33, 35
-XFRM_SA_DIR_OUT = 2
-XFRM_MODE_TUNNEL = 1
+DIRECTIONS = {"in": 1, "out": 2}
+MODES = {"tunnel": 1, "ro": 2, "iptfs": 5}
 VPE_SA_FLAG_VPE = 0x80000000
 MEMORY = errno.ENOMEM, errno.ENOBUFS, errno.EFAULT
 
 
+def family(text):
+    return socket.AF_INET6 if ":" in text else socket.AF_INET
+
+
 def address(text):
-    return socket.inet_aton(text).ljust(16, b"\0")
+    return socket.inet_pton(family(text), text).ljust(16, b"\0")
 
 
 def attribute(kind, data):
@@ -46,25 +53,27 @@ def message(kind, body):
 
 
 def new_sa(options):
-    selector = struct.pack("=32xHHHHHBBB3xiI", 0, 0, 0, 0, socket.AF_INET, 0, 0, 0, 0, 0)
+    selector = struct.pack("=32xHHHHHBBB3xiI", 0, 0, 0, 0, family(options.dst),
+                           0, 0, 0, 0, 0)
     sa_id = struct.pack("=16sIB3x", address(options.dst), socket.htonl(options.spi),
                         socket.IPPROTO_ESP)
     unlimited = b"\xff" * 32 + bytes(32)
     rest = struct.pack("=16s64s32x12xIIHBBB7x", address(options.src), unlimited, 0, 1,
-                       socket.AF_INET, XFRM_MODE_TUNNEL, 0, 0)
+                       family(options.dst), MODES[options.mode], 0, 0)
     aead = struct.pack("=64sII", b"rfc4106(gcm(aes))", 8 * len(options.key), 128)
     body = selector + sa_id + rest + attribute(XFRMA_ALG_AEAD, aead + options.key)
     body += attribute(XFRMA_SA_EXTRA_FLAGS, struct.pack("=I", VPE_SA_FLAG_VPE))
+    if options.dir:
+        body += attribute(XFRMA_SA_DIR, struct.pack("=B", DIRECTIONS[options.dir]))
     if options.pcpu is not None:
-        body += attribute(XFRMA_SA_DIR, struct.pack("=B", XFRM_SA_DIR_OUT))
         body += attribute(XFRMA_SA_PCPU, struct.pack("=I", options.pcpu))
     return message(XFRM_MSG_NEWSA, body)
 
 
 def del_sa(options):
     return message(XFRM_MSG_DELSA, struct.pack("=16sIHBx", address(options.dst),
-                                               socket.htonl(options.spi), socket.AF_INET,
-                                               socket.IPPROTO_ESP))
+                                               socket.htonl(options.spi),
+                                               family(options.dst), socket.IPPROTO_ESP))
 
 
 def answer(sock):
@@ -127,6 +136,8 @@ def starve(sock, options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--pcpu", type=int)
+    parser.add_argument("--dir", choices=DIRECTIONS)
+    parser.add_argument("--mode", choices=MODES, default="tunnel")
     parser.add_argument("--starve", action="store_true")
     parser.add_argument("src")
     parser.add_argument("dst")
