@@ -405,9 +405,10 @@ sa_lines() {
 	sa_line $f 2 1 $SPI21 "$KEY21" "$@"
 }
 
-# sa_line OUTER-FAMILY FROM TO SPI KEY [ARG...]: as sa_add, for batch
+# sa_line OUTER-FAMILY FROM TO SPI KEY [ARG...]: as sa_add, for batch.
+# SA_PROTO=esp KEY_BYTES=20: classic ones, to compare with
 sa_line() {
-	local f=$1 from=$2 to=$3 spi=$4 key=$5 proto=vpe xflag=''
+	local f=$1 from=$2 to=$3 spi=$4 key=$5 proto=${SA_PROTO:-vpe} xflag=''
 	shift 5
 
 	if [ "${IP:-ip}" != ip ]; then
