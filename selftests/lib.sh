@@ -749,8 +749,10 @@ wire_clean() {
 ping_ok() {
 	local ns=$1 n=$2 size=$3 to=$4
 	shift 4
-	run ns_exec "$ns" ping -q -n -c "$n" -i 0.05 -W "$WAIT_TIMEOUT" -s "$size" \
-		"$@" "$to"
+	ns_exec "$ns" ping -q -n -c "$n" -i 0.05 -W "$WAIT_TIMEOUT" -s "$size" "$@" "$to" &&
+		return
+	counters_list
+	fail "ping $to, $n times $size bytes $*"
 }
 
 # iperf_server NS [PORT]
