@@ -362,12 +362,20 @@ def table(name, separator):
             for line in lines if line and not line.startswith("#")]
 
 
+def long_tests():
+    """What the Makefile has in TEST_PROGS_LONG."""
+    with open(os.path.join(HERE, "Makefile"), encoding="utf-8") as f:
+        return re.search(r"TEST_PROGS_LONG := ((?:.*\\\n)*)", f.read())[1] \
+            .replace("\\", "").replace(".sh", "").split()
+
+
 def plan_machines():
-    """{(kernel, cpus): [test...]} of all that make check runs in machines."""
+    """{(kernel, cpus): [test...]} of all that can run in machines."""
     plan = {}
     special = table("machines", None)
     for kernel in KERNELS:
-        plan[kernel, 2] = [t for t in listed(kernel) if t not in [s[0] for s in special]]
+        tests = listed(kernel) + (long_tests() if kernel != "debug" else [])
+        plan[kernel, 2] = [t for t in tests if t not in [s[0] for s in special]]
     for test, kernels, cpus in special:
         for kernel in kernels.split(","):
             plan.setdefault((kernel, int(cpus)), []).append(test)
@@ -395,7 +403,8 @@ def make_jobs(options):
     if test in HOST_JOBS and options.kernel:
         sys.exit(f"check: '{test}' runs on no test kernel: leave the kernel out")
     kernels = [options.kernel] if options.kernel else KERNELS + pairs()
-    plan = {(kernel, cpus): [t for t in tests if test in ("", t)]
+    plan = {(kernel, cpus): [t for t in tests if test == t or
+                             not test and t not in long_tests()]
             for (kernel, cpus), tests in plan.items() if kernel in kernels}
     plan = {key: tests for key, tests in plan.items() if tests}
     if test and test not in HOST_JOBS and not plan:
@@ -476,8 +485,9 @@ class Long(Machine):
     def __init__(self, name, kernel, cpus, tests, setting=None):
         super().__init__(kernel, cpus, tests)
         self.name = name
-        self.command[self.command.index("--") + 1:] = (
-            ["env"] + (setting or []) + [f"{HERE}/run", "-t", str(MACHINE_SECONDS)] + tests)
+        command = (["--", "env"] + (setting or []) +
+                   [f"{HERE}/run", "-t", str(MACHINE_SECONDS)] + tests)
+        self.command[self.command.index("--"):] = command * len(self.sides)
         self.log = os.path.join(TOP, "build/check", f"long-{name}.log")
         self.stamp = os.path.join(TOP, "build/check", f"long-{name}-{tree_hash()}.done")
 
@@ -503,6 +513,9 @@ def make_long_jobs(part, report):
     jobs += [Long(f"peers-{kernel}", kernel, 2, ["peers"],
                   ["VPE_PEERS=xfrm_state xfrm_policy"])
              for kernel in KERNELS if kernel != "debug"]
+    jobs += [Long(f"{test}-{kernel}", kernel, 2, [test]) for test in long_tests()
+             if test not in paired + ["peers"] for kernel in KERNELS if kernel != "debug"]
+    jobs += [Long(test, kernel, 2, [test]) for test, kernel, _ in special if test in paired]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     if part:
         chosen = [job for job in jobs if job.name == part] or \

@@ -15,12 +15,13 @@ traffic() {
 	iperf_server "$2" $((5200 + ++port))
 	slowwait ns_exec "$1" ping -q -n -c 1 -W 1 "$4"
 	wire_watch
-	counters_mark_quiet
+	counters_mark
 	ping_ok "$ns" 5 56 "$to" -i 0.01
 	ping_ok "$ns" 2 "$(($3 == 4 ? 3000 : 1200))" "$to"
 	iperf "$ns" "$to" -p $((5200 + port)) -n "$(count 1M 64K)" --bidir
 	counters_wait_quiet
-	carried ">=$(count 200 16)" ">=$(count 200 16)" \
+	# one direction may end before the other has sent all
+	carried ">=$(count 50 10)" ">=$(count 50 10)" \
 		"hv1:$SPI12:tx-gso>0" "hv2:$SPI21:tx-gso>0" "hv?:*:tx-size>=0" \
 		"hv?:-:XfrmOutStateModeError>=0"
 	wire_clean
@@ -68,7 +69,7 @@ bond_balance() {
 	both_families
 	for hv in hv1 hv2; do
 		for name in port0 port1; do
-			[ "$(port_packets $hv $name)" -gt "$(count 300 40)" ] ||
+			[ "$(port_packets $hv $name)" -gt "$(count 50 10)" ] ||
 				fail "$hv hardly sent by $name"
 		done
 	done
@@ -135,7 +136,7 @@ vrf() {
 	tunnel 6 4
 	traffic "$TENANT1" "$TENANT2" 4 ${TENANT[42]}
 	[ "$1" = inside ] || return 0
-	counters_mark_quiet
+	counters_mark
 	ping_ok "$HV1" 3 56 ${INNER[42]} -I red -I ${INNER[41]}
 	carried 3 3
 }
