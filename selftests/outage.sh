@@ -15,7 +15,7 @@ rx_more() {
 
 # What was sealed and went into a wire that is down is lost there, as with ESP.
 wire_down() {
-	local rx on_wire
+	local rx on_wire unseen=20
 
 	tunnel 4 4
 	counters_mark
