@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$lib_dir/middle.sh"
 
-# ESP has 18 bytes of trailer at most, ICV and IV
+# The outer header, and 32 bytes of VPE or 34 of ESP with its padding
 declare -rA OVERHEAD=([vpe4]=52 [vpe6]=72 [esp4]=54 [esp6]=74)
 declare -rA HEADER=([4]=20 [6]=40)
 
@@ -62,10 +62,11 @@ size() {
 	echo $(($2 - HEADER[$1] - 8))
 }
 
-# told NS INNER BYTES TO PATTERN: a ping with DF makes its sender hear of that
+# told NS INNER BYTES TO PATTERN: a ping with DF makes its sender hear of that.
+# (Upon an error of its own host ping waits for its interval to end.)
 told() {
-	ns_exec "$1" ping -n -c 1 -W "$(count 0.2 2)" -M 'do' -s "$(size $2 $3)" $4 >"$TMP/ping" 2>&1 &&
-		fail "$3 bytes with DF got through"
+	ns_exec "$1" ping -n -c 1 -i 0.1 -W "$(count 0.2 2)" -M 'do' -s "$(size $2 $3)" $4 \
+		>"$TMP/ping" 2>&1 && fail "$3 bytes with DF got through"
 	grep -qE "$5" "$TMP/ping" || fail "not told '$5': $(<"$TMP/ping")"
 }
 
