@@ -29,6 +29,17 @@ backlog_grow() {
 	sysctl -qw net.core.netdev_max_backlog=50000
 }
 
+# free_at_once: packets are freed when they have been read. Else late kernels leave
+# UDP's to the CPU that they came by, for when it gets its next one: so long they
+# hold their SAs, and the module.
+free_at_once() {
+	local max=/proc/sys/net/core/skb_defer_max
+
+	[ -e $max ] || return 0
+	defer sysctl -qw "net.core.skb_defer_max=$(<$max)"
+	echo 0 >$max
+}
+
 # receiver_start NS PORT IDLE_MS: counts numbered packets until none came for
 # that long (on a slow machine: five times that)
 receiver_pid='' received=''

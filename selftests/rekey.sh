@@ -195,6 +195,7 @@ reload() {
 }
 
 backlog_grow
+free_at_once
 topo_wire || skip_all "no namespaces"
 ktap_plan 7
 ktap_test "IPv4: rekeys lose nothing" rekeys 4 20
