@@ -13,7 +13,7 @@ rx_more() {
 	[ $(($(vpe_stat "$HV2" $SPI12 rx-packets) - rx)) -gt "$1" ]
 }
 
-# What was sealed and went into a wire that is down is lost there, as with ESP.
+# What was sealed waits for its neighbour or is lost on the wire, as with ESP.
 wire_down() {
 	local rx on_wire unseen=20
 
@@ -34,7 +34,6 @@ wire_down() {
 	on_wire=$((on_wire - $(grown 'hv?:*:rx-packets')))
 	echo "lost on the wire: $on_wire"
 	[ "${refused[12]}" -gt 0 ] || fail "no packet was refused"
-	[ $on_wire -gt 0 ] || fail "no packet was lost on the wire"
 	[ $lost -eq $((refused[12] + refused[21] + dropped_in + on_wire)) ] ||
 		fail "lost packets are not accounted for"
 	fast_path
