@@ -230,21 +230,19 @@ flow() {
 ##############################################################################
 # tc
 
-# tc_lines OUTER-FAMILY: filters that count what enters and leaves eth0, by the
-# protocol, the SPI and the inner packet, and mirror the tunnel's packets
+# tc_lines: filters that count what enters and leaves eth0, by the protocol, the
+# SPI and the inner packet, and mirror the tunnel's packets
 tc_lines() {
-	local dir at spi p=ip u=ip
+	local dir spi
 
-	[ $1 = 4 ] || { p=ipv6 u=ip6; }
-	at=$(($1 == 4 ? 20 : 40))
 	echo qdisc add dev eth0 clsact
 	for dir in ingress egress; do
-		echo filter add dev eth0 $dir pref 1 protocol $p flower ip_proto 0x32 \
+		echo filter add dev eth0 $dir pref 1 protocol ip flower ip_proto 0x32 \
 			action mirred egress mirror dev mirror action continue
 		for spi in $SPI12 $SPI21; do
-			echo filter add dev eth0 $dir pref ${spi: -1}0 protocol $p \
-				u32 match $u protocol 50 0xff \
-				match u32 $spi 0xffffffff at $at action continue
+			echo filter add dev eth0 $dir pref ${spi: -1}0 protocol ip \
+				u32 match ip protocol 50 0xff \
+				match u32 $spi 0xffffffff at 20 action continue
 		done
 		echo filter add dev eth0 $dir pref 30 protocol ip flower \
 			ip_proto icmp src_ip ${NET[41]} action continue
@@ -274,12 +272,9 @@ filtered() {
 }
 
 tc_count() {
-	local outer=$1 lines
-
-	lines=$(tc_lines $outer)
-	tunnel $outer 4 6
+	tunnel 4 4 6
 	each_hv mirror_add
-	each_hv tc_load "$lines"
+	each_hv tc_load "$(tc_lines)"
 	counters_mark
 	pings
 	passed 10 10
@@ -316,7 +311,7 @@ tc_drop() {
 }
 
 filters_of_tc() {
-	as_esp tc_count 4
+	as_esp tc_count
 	as_esp tc_drop
 }
 
