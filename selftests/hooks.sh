@@ -85,7 +85,7 @@ rules() {
 	echo 'flush ruleset'
 	echo 'table inet seen {'
 	device=' device "eth0"' chain ingress "$esp" "${pings[@]}"
-	chain prerouting "${in[@]}" 'ct state new' 'ct state established'
+	chain prerouting "${in[@]}" 'ct state { new, established }'
 	chain input "${in[@]}"
 	chain forward "${in[@]}" "${out[@]}"
 	chain output "${out[@]}"
