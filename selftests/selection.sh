@@ -285,21 +285,19 @@ selectors() {
 		hv2:-:XfrmInStateMismatch==3
 }
 
+# reqid_lines out|in
+reqid_lines() {
+	sa $SPI12 "$KEY12"
+	sa $SPI2 "$KEY2" reqid 2
+	rule $1 1 2 4 1 proto icmp
+	rule $1 1 2 4 2 proto udp
+}
+
 reqids() {
 	begin
 	sink
-	batch "$HV1" <<-END
-		$(sa $SPI12 "$KEY12")
-		$(sa $SPI2 "$KEY2" reqid 2)
-		$(rule out 1 2 4 1 proto icmp)
-		$(rule out 1 2 4 2 proto udp)
-	END
-	batch "$HV2" <<-END
-		$(sa $SPI12 "$KEY12")
-		$(sa $SPI2 "$KEY2" reqid 2)
-		$(rule in 1 2 4 1 proto icmp)
-		$(rule in 1 2 4 2 proto udp)
-	END
+	reqid_lines out | batch "$HV1"
+	reqid_lines in | batch "$HV2"
 	by $SPI12
 	udp_by $SPI2
 	batch "$HV2" <<-END

@@ -101,7 +101,7 @@ static inline bool vpe_xfrm_has_cpu(const struct xfrm_state *x)
 #endif
 }
 
-/* 6.14: type_offload is set after init_state, which cannot leave it unset. */
+/* Late kernels set type_offload after init_state, which cannot leave it unset. */
 static inline bool vpe_xfrm_sets_offload_late(void)
 {
 #ifdef HAVE_XFRM_SET_TYPE_OFFLOAD

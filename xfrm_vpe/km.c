@@ -9,8 +9,9 @@
  *
  * It must not be there while the SA is made: up to 6.12 hardware offload of a
  * VPE SA is refused because it is not, and later kernels set the field after
- * init_state. So we listen, as a key manager, for SAs that became valid. They
- * then no more need the padding by which later kernels refuse to offload them.
+ * init_state. So we listen, as a key manager, for SAs that became valid. From
+ * then on they do without the padding for which later kernels refuse to offload
+ * them.
  */
 #include <linux/module.h>
 
