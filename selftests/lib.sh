@@ -475,6 +475,27 @@ xfrm_flush() {
 }
 
 ##############################################################################
+# Events
+
+# monitoring PID: it listens to xfrm
+monitoring() {
+	awk -v pid=$1 '$2 == 6 && $3 == pid && $4 != "00000000" { found = 1 }
+		END { exit !found }' "/proc/$1/net/netlink"
+}
+
+# monitor_start NS FILE ARG...: from here on FILE gets what "ip ARG..." says, which is
+# a monitor
+monitor_start() {
+	local ns=$1 file=$2
+	shift 2
+
+	: >"$file"
+	nsenter --net="/run/netns/$ns" ip "$@" >>"$file" 2>&1 &
+	defer stop_pid $!
+	slowwait monitoring $!
+}
+
+##############################################################################
 # Counters
 #
 # A counter's name is HV:SPI:COUNTER, for instance hv1:0x1001:tx-packets. Those

@@ -8,20 +8,12 @@
 
 port=9000
 
-listens() {
-	# shellcheck disable=SC2016	# awk's variables
-	ns_exec "$1" awk '$2 == 6 && $4 !~ /^0+$/ { found = 1 } END { exit !found }' /proc/net/netlink
-}
-
 # watch_start: what expires in both hypervisors
 watch_start() {
 	local hv
 
 	for hv in HV1 HV2; do
-		: >"$TMP/events.$hv"
-		nsenter --net="/run/netns/${!hv}" ip -s xfrm monitor expire >"$TMP/events.$hv" &
-		defer stop_pid $!
-		slowwait listens "${!hv}"
+		monitor_start "${!hv}" "$TMP/events.$hv" -s xfrm monitor expire
 	done
 }
 

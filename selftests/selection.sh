@@ -354,25 +354,11 @@ directions() {
 	directed "$HV2" 1 2 $SPI12 "$KEY12" in
 	by $SPI12
 	directed "$HV2" 1 2 $SPI12 "$KEY12" out
-	refused hv1:$SPI12:tx-packets==3 hv2:$SPI12:rx-state==3 hv2:-:XfrmInState*==3
+	refused hv1:$SPI12:tx-packets==3 hv2:$SPI12:rx-state==3 \
+		hv2:-:XfrmInStateDirError==3
 	directed "$HV1" 1 2 $SPI12 "$KEY12" in
 	# The kernel refuses it to the socket.
 	refused 'hv1:-:XfrmOutStateDirError>=1' 'hv1:-:XfrmOutPolError>=0'
-}
-
-# monitor NS WHAT: to $TMP/monitor
-monitor() {
-	: >"$TMP/monitor"
-	nsenter --net="/run/netns/$1" ip xfrm monitor $2 >"$TMP/monitor" &
-	monitor_pid=$!
-	defer stop_pid $monitor_pid
-	slowwait monitoring $monitor_pid
-}
-
-monitoring() {
-	# shellcheck disable=SC2016	# awk's
-	awk -v pid=$1 '$2 == 6 && $3 == pid && $4 != "00000000" { found = 1 }
-		END { exit !found }' "/proc/$1/net/netlink"
 }
 
 # told PATTERN...: the monitor has a line for each
@@ -391,7 +377,7 @@ acquire() {
 	begin
 	(sa $SPI12 "$KEY12"; rule in 1 2 4 1) | batch "$HV2"
 	rule out 1 2 4 1 | batch "$HV1"
-	monitor "$HV1" acquire
+	monitor_start "$HV1" "$TMP/monitor" xfrm monitor acquire
 	ns_exec "$HV1" ping -q -c 2 -i 0.05 -W 0.1 ${INNER[42]} && fail "answered"
 	told "^acquire proto esp" "tmpl $line" "proto esp reqid 1 "
 	ip -n "$HV1" xfrm state | grep -q 'spi 0x00000000 reqid 1' || fail "no larval SA"
@@ -472,7 +458,7 @@ commands() {
 monitored() {
 	xfrm_flush
 	new_keys
-	monitor "$HV1" SA
+	monitor_start "$HV1" "$TMP/monitor" xfrm monitor SA
 	run sa_add "$HV1" 4 1 2 $SPI12 "$KEY12"
 	told "^\s*proto vpe spi.*${SPI12#0x}"
 	run ip -n "$HV1" xfrm state update src ${OUTER[41]} dst ${OUTER[42]} proto vpe \

@@ -66,20 +66,6 @@ output_mark() {
 	mtu_is $SPI12 $((1350 - HEADER[$f] - 32))
 }
 
-# monitoring PID: it listens
-monitoring() {
-	awk '$2 == 6 && $4 != "00000000" { found = 1 } END { exit !found }' \
-		"/proc/$1/net/netlink"
-}
-
-# monitor_start: "ip xfrm monitor" in HV1, a message a line
-monitor_start() {
-	: >"$TMP/monitor"
-	nsenter --net="/run/netns/$HV1" ip -o xfrm monitor >>"$TMP/monitor" 2>&1 &
-	defer stop_pid $!
-	slowwait monitoring $!
-}
-
 # said PATTERN: by the monitor, since the last time
 said() {
 	slowwait grep -q -- "$1" "$TMP/monitor"
@@ -96,7 +82,7 @@ monitor() {
 	local vpe=(proto vpe spi $SPI12) aead=(mode tunnel aead "$AEAD" "$(random_key 16)" 128)
 
 	xfrm_flush
-	monitor_start
+	monitor_start "$HV1" "$TMP/monitor" -o xfrm monitor
 	state add "${vpe[@]}" "${aead[@]}"
 	said "^$id.* mode tunnel"
 	state update "${vpe[@]}" "${aead[@]}" replay-window 64
@@ -111,7 +97,7 @@ monitor() {
 # The message has no flags, and says "esp".
 monitor_expiry() {
 	xfrm_flush
-	monitor_start
+	monitor_start "$HV1" "$TMP/monitor" -o xfrm monitor
 	state add proto vpe spi $SPI12 mode tunnel aead "$AEAD" "$(random_key 16)" 128 \
 		limit time-hard 1
 	said "^src .*proto vpe"
@@ -123,7 +109,7 @@ monitor_esp() {
 	local esp=(proto esp spi 0x1003)
 
 	xfrm_flush
-	monitor_start
+	monitor_start "$HV1" "$TMP/monitor" -o xfrm monitor
 	state add "${esp[@]}" mode tunnel aead "$AEAD" "$(random_key 20)" 128
 	said "^src .*proto esp spi 0x00001003"
 	state delete "${esp[@]}"
@@ -137,7 +123,7 @@ monitor_options() {
 	xfrm_flush
 	slowwait rmmod xfrm_vpe
 	defer module_load
-	monitor_start
+	monitor_start "$HV1" "$TMP/monitor" -o xfrm monitor
 	run ip-stock -n "$HV1" xfrm state add src ${OUTER[41]} dst ${OUTER[42]} proto esp spi $SPI12 \
 		mode tunnel aead "$AEAD" "$(random_key 20)" 128 extra-flag 0xf0001200
 	said "proto vpe spi .*layout ares sender-id 18 group entropy"
