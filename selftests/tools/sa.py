@@ -105,11 +105,12 @@ def ask(sock, request, nth=None):
         sent = 0
     except OSError as e:
         sent = e.errno
-    try:
+    failed = False
+    try:  # one of these calls may be the next to fail itself
         failed = os.pread(faults, 16, 0).strip() == b"0"
-    except OSError:  # it was the next to fail itself
-        failed = False
-    os.write(faults, b"0")
+        os.write(faults, b"0")
+    except OSError:
+        pass
     os.close(faults)
     return *((sent, "") if sent else answer(sock)), failed
 
