@@ -194,7 +194,7 @@ one_cpu() {
 
 # By the kernel, whatever the device; the SA was made by then.
 offload() {
-	local sentence="Type doesn't support offload" dev dir
+	local sentence="Type doesn't support offload" dev dir stock
 
 	! grep -qw xfrm_set_type_offload /proc/kallsyms ||
 		sentence="TFC padding can't be offloaded"
@@ -211,7 +211,8 @@ offload() {
 	# What the refusal takes does not stay.
 	KEY=$(random_key 16)
 	run add ip
-	! ip -n "$HV1" xfrm state | grep tfcpad || fail "padding is left"
+	stock=$(type -P ip-stock) || stock=ip
+	! $stock -n "$HV1" xfrm state | grep tfcpad || fail "padding is left"
 	xfrm_flush
 	slowwait unreferenced
 }

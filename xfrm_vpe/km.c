@@ -10,8 +10,7 @@
  * It must not be there while the SA is made: up to 6.12 hardware offload of a
  * VPE SA is refused because it is not, and later kernels set the field after
  * init_state. So we listen, as a key manager, for SAs that became valid. From
- * then on they do without the padding for which later kernels refuse to offload
- * them.
+ * then on they do without VPE_TFCPAD_NO_OFFLOAD.
  */
 #include <linux/module.h>
 
@@ -46,8 +45,8 @@ static int vpe_km_notify(struct xfrm_state *x, const struct km_event *c)
 {
 	if ((c->event == XFRM_MSG_NEWSA || c->event == XFRM_MSG_UPDSA) &&
 	    x->type == &vpe_type) {
-		/* Ours: with one of the user's there is no SA (vpe_refuse()). */
-		x->tfcpad = 0;
+		if (x->tfcpad == VPE_TFCPAD_NO_OFFLOAD)
+			x->tfcpad = 0;
 		vpe_km_allow_gso(x);
 	}
 	return 0;

@@ -440,12 +440,11 @@ static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
 		x->type_offload = NULL;
 	}
 	/*
-	 * Padding is what the kernel refuses to offload where the above comes
-	 * too early; vpe_km_notify() takes it away again. The clone that
-	 * xfrm_state_migrate() makes gets no type_offload.
+	 * Where the above comes too early. The clone that xfrm_state_migrate()
+	 * makes gets no type_offload.
 	 */
 	if (vpe_xfrm_sets_offload_late() && x->km.state != XFRM_STATE_VALID)
-		x->tfcpad = 1;
+		x->tfcpad = VPE_TFCPAD_NO_OFFLOAD;
 }
 
 /**

@@ -30,6 +30,13 @@ struct genl_family;
  */
 #define VPE_TYPE_PROTO		253
 
+/*
+ * x->tfcpad of an SA that is being made: kernels that set x->type_offload after
+ * init_state refuse to offload what is padded. No user can ask for that much
+ * padding, so it can be told from the user's.
+ */
+#define VPE_TFCPAD_NO_OFFLOAD	U32_MAX
+
 /**
  * struct vpe_counters - packets, by what became of them
  * @stat: indexed by VPE_A_STATS_*
