@@ -88,6 +88,7 @@ sender_report() {
 # itself after COUNT
 capture_pid=''
 capture_start() {
+	: >"$3.err"	# what stood there is not to be waited for
 	nsenter --net="/run/netns/$1" tcpdump -Z root -n -p -U -s 2048 --immediate-mode -i "$2" -B 16384 ${4:+-c "$4"} \
 		-w "$3" 'proto 50 or (ip6 proto 50)' 2>"$3.err" &
 	capture_pid=$!

@@ -320,6 +320,7 @@ filters_of_tc() {
 
 # xdp_start MODE VERDICT: a program at HV2's eth0 that gives it to all packets
 xdp_start() {
+	: >"$TMP/xdp"
 	nsenter --net="/run/netns/$HV2" python3 "$tools/xdp.py" "$1" eth0 "$2" >"$TMP/xdp" 2>&1 &
 	xdp_pid=$!
 	defer stop_pid $xdp_pid
@@ -364,6 +365,7 @@ xdps() {
 # Sniffers
 
 sniff_start() {
+	: >"$TMP/sniff.$1.err"
 	nsenter --net="/run/netns/$1" tcpdump -Z root --immediate-mode -l -e -n -p -i eth0 \
 		"$2" >"$TMP/sniff.$1" 2>"$TMP/sniff.$1.err" &
 	sniffers+=($!)
@@ -399,6 +401,7 @@ sniff() {
 
 # held_start NS FAMILY
 held_start() {
+	: >"$TMP/held.$1"
 	nsenter --net="/run/netns/$1" python3 "$tools/held.py" "${@:2}" >"$TMP/held.$1" 2>&1 &
 	holders+=($!)
 	defer stop_pid $!

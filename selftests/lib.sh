@@ -719,6 +719,7 @@ wire_start() {
 	allowed+=" or (ip6 proto 50 and host ${OUTER[61]} and host ${OUTER[62]})"
 	wire_pids=()
 	for hv in HV1 HV2; do
+		: >"$TMP/clear.$hv.err"
 		# Not ns_exec: a function in the background is a shell more.
 		nsenter --net="/run/netns/${!hv}" tcpdump -Z root --immediate-mode -l -n \
 			-p -i eth0 "outbound and not ($allowed)" \
