@@ -29,7 +29,7 @@ addresses() {
 # normal FILTER <JSON: jq knows numbers of 53 bits, so that longer ones become text
 normal() {
 	sed -E -e "$(addresses 0a000001 0a000002)" -e 's/"inet"/2/g; s/"inet6"/10/g' \
-		-e 's/: ?([0-9]{16,})/:"\1"/g' | jq -S "$1"
+		-e 's/: ?([0-9]{16,})/:"\1"/g' | jq "$1" | python3 -m json.tool --sort-keys
 }
 
 # same FILTER: what ynl said, and standard input
