@@ -372,14 +372,19 @@ def long_tests():
 def plan_machines():
     """{(kernel, cpus): [test...]} of all that can run in machines."""
     plan = {}
-    special = table("machines", None)
+    special = [line for line in table("machines", None) if line[0] not in long_tests()]
     for kernel in KERNELS:
-        tests = listed(kernel) + (long_tests() if kernel != "debug" else [])
-        plan[kernel, 2] = [t for t in tests if t not in [s[0] for s in special]]
+        tests = [t for t in listed(kernel) if t not in [s[0] for s in special]]
+        plan[kernel, 2] = tests + (long_tests() if kernel != "debug" else [])
     for test, kernels, cpus in special:
         for kernel in kernels.split(","):
             plan.setdefault((kernel, int(cpus)), []).append(test)
     return plan
+
+
+def is_short(test, kernel):
+    """Whether it runs unasked."""
+    return test not in long_tests() or [test, kernel, "2"] in table("machines", None)
 
 
 def pairs():
@@ -404,7 +409,7 @@ def make_jobs(options):
         sys.exit(f"check: '{test}' runs on no test kernel: leave the kernel out")
     kernels = [options.kernel] if options.kernel else KERNELS + pairs()
     plan = {(kernel, cpus): [t for t in tests if test == t or
-                             not test and t not in long_tests()]
+                             not test and is_short(t, kernel)]
             for (kernel, cpus), tests in plan.items() if kernel in kernels}
     plan = {key: tests for key, tests in plan.items() if tests}
     if test and test not in HOST_JOBS and not plan:
@@ -504,7 +509,8 @@ def make_long_jobs(part, report):
     special = table("machines", None)
     cpus = {test: int(cpus) for test, _, cpus in reversed(special)}
     paired = [test for test, kernels, _ in special if "+" in kernels]
-    every = [test for test in listed("6.12") if cpus.get(test) != 0 and test not in paired]
+    every = listed("6.12") + [test for test in long_tests() if test != "peers"]
+    every = [test for test in every if cpus.get(test) != 0 and test not in paired]
     every += [test for test in cpus if cpus[test] and test not in every + paired]
     jobs = [Long(f"reload-{kernel}", kernel, 2, ["classic"], ["VPE_LOADS=50"])
             for kernel in KERNELS]
@@ -514,8 +520,7 @@ def make_long_jobs(part, report):
                   ["VPE_PEERS=xfrm_state xfrm_policy"])
              for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"{test}-{kernel}", kernel, 2, [test]) for test in long_tests()
-             if test not in paired + ["peers"] for kernel in KERNELS if kernel != "debug"]
-    jobs += [Long(test, kernel, 2, [test]) for test, kernel, _ in special if test in paired]
+             if test != "peers" for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     if part:
         chosen = [job for job in jobs if job.name == part] or \
