@@ -139,15 +139,15 @@ output_mark() {
 		$(rule in 1 2 4 1 mark 0x88 mask 0xff)
 	END
 	ping_ok "$HV1" 1 56 ${INNER[42]}
-	sent=$(link_packets "$HV1" eth1 tx)
+	sent=$(link_stat "$HV1" eth1 tx)
 	by $SPI12 -m $((0x100))
-	sent=$(($(link_packets "$HV1" eth1 tx) - sent))
+	sent=$(($(link_stat "$HV1" eth1 tx) - sent))
 	[ $sent -ge 3 ] || fail "sent $sent packets on eth1"
 }
 
-# link_packets NS DEVICE rx|tx
-link_packets() {
-	ip -n "$1" -j -s link show "$2" | jq ".[0].stats64.$3.packets"
+# link_stat NS DEVICE rx|tx [WHAT]: packets, or errors
+link_stat() {
+	ip -n "$1" -j -s link show "$2" | jq ".[0].stats64.$3.${4-packets}"
 }
 
 # xfrm_interface SIDE PEER OUTER-FAMILY: all by device xf0
@@ -176,7 +176,7 @@ xf0_now() {
 	local ns way
 	for ns in "${AWAY:-$HV1}" "$HV2"; do
 		for way in rx tx; do
-			link_packets "$ns" xf0 $way
+			link_stat "$ns" xf0 $way
 		done
 	done
 }
@@ -208,6 +208,7 @@ interfaces() {
 	carried 6 6
 	xf0_carried 6
 	moved
+	interface_errors $1
 	wrong_interface $1
 }
 
@@ -232,6 +233,32 @@ moved() {
 	xf0_carried 8
 }
 
+# hv2_sa OUTER-FAMILY KEY IF_ID: in place of the one that receives
+hv2_sa() {
+	batch "$HV2" <<-END
+		xfrm state delete src ${OUTER[${1}1]} dst ${OUTER[${1}2]} proto vpe spi $SPI12
+		$(sa_line $1 1 2 $SPI12 "$2" if_id $3)
+	END
+}
+
+# away_refused SPEC...: three packets are sent, none gets through
+away_refused() {
+	counters_mark
+	ns_exec "$AWAY" ping -q -c 3 -i 0.05 -W 0.1 ${INNER[42]} && fail "was let through"
+	counters_check hv1:$SPI12:tx-packets==3 "$@"
+}
+
+# Errors are counted at the device as well.
+interface_errors() {
+	local before
+
+	before=$(link_stat "$HV2" xf0 rx errors)
+	hv2_sa $1 "$(random_key 16)" 42
+	away_refused hv2:$SPI12:rx-auth==3 hv2:-:XfrmInStateProtoError==3
+	[ $(($(link_stat "$HV2" xf0 rx errors) - before)) -eq 3 ] ||
+		fail "xf0: $before errors before, now $(link_stat "$HV2" xf0 rx errors)"
+}
+
 # By an SA of another interface than the policy's, and by one of no interface
 wrong_interface() {
 	local id received=0
@@ -240,16 +267,10 @@ wrong_interface() {
 	defer ip -n "$HV2" link delete xf1
 	run ip -n "$HV2" link set xf1 up
 	for id in 43 44; do
-		batch "$HV2" <<-END
-			xfrm state delete src ${OUTER[${1}1]} dst ${OUTER[${1}2]} proto vpe spi $SPI12
-			$(sa_line $1 1 2 $SPI12 "$KEY12" if_id $id)
-		END
-		counters_mark
-		ns_exec "$AWAY" ping -q -c 3 -i 0.05 -W 0.1 ${INNER[42]} && fail "was let through"
-		counters_check hv1:$SPI12:tx-packets==3 hv2:$SPI12:rx-packets==3 \
-			hv2:-:XfrmInNoPols==3
+		hv2_sa $1 "$KEY12" $id
+		away_refused hv2:$SPI12:rx-packets==3 hv2:-:XfrmInNoPols==3
 	done
-	received=$(link_packets "$HV2" xf1 rx)
+	received=$(link_stat "$HV2" xf1 rx)
 	[ "$received" -eq 3 ] || fail "xf1 received $received packets"
 }
 
@@ -495,8 +516,8 @@ vti_refused() {
 	vti 2 1 $1
 	refused hv1:$SPI12:tx-packets==3 hv2:$SPI12:rx-packets==3 hv2:$SPI12:rx-core==3 \
 		hv2:-:XfrmInNoPols==3
-	[ "$(link_packets "$HV1" vti0 tx)" = 3 ] || fail "not sent by vti0"
-	[ "$(link_packets "$HV2" vti0 rx)" = 0 ] || fail "came by vti0"
+	[ "$(link_stat "$HV1" vti0 tx)" = 3 ] || fail "not sent by vti0"
+	[ "$(link_stat "$HV2" vti0 rx)" = 0 ] || fail "came by vti0"
 }
 
 topo_wire || skip_all "no namespaces"

@@ -43,13 +43,8 @@ static struct net_device *vpe_cells_dev;
 static struct xfrm4_protocol vpe4_protocol;
 static struct xfrm6_protocol vpe6_protocol;
 
-static void vpe_rx_drop(struct vpe_rx *rx, unsigned int reason)
-{
-	vpe_drop(rx->sa, rx->skb, reason);
-}
-
-/* Ask the handlers behind us, as xfrm4_rcv_cb() would; negative: drop. */
-static int vpe_rx_callbacks(struct sk_buff *skb, u16 family)
+/* Tell the handlers behind us, as xfrm4_rcv_cb() would; negative: drop. */
+static int vpe_rx_callbacks(struct sk_buff *skb, u16 family, int err)
 {
 	struct xfrm6_protocol *h6;
 	struct xfrm4_protocol *h4;
@@ -59,7 +54,7 @@ static int vpe_rx_callbacks(struct sk_buff *skb, u16 family)
 		XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip4 = NULL;
 		for (h4 = rcu_dereference(vpe4_protocol.next); h4;
 		     h4 = rcu_dereference(h4->next)) {
-			ret = h4->cb_handler(skb, 0);
+			ret = h4->cb_handler(skb, err);
 			if (ret <= 0)
 				break;
 		}
@@ -67,12 +62,36 @@ static int vpe_rx_callbacks(struct sk_buff *skb, u16 family)
 		XFRM_TUNNEL_SKB_CB(skb)->tunnel.ip6 = NULL;
 		for (h6 = rcu_dereference(vpe6_protocol.next); h6;
 		     h6 = rcu_dereference(h6->next)) {
-			ret = h6->cb_handler(skb, 0);
+			ret = h6->cb_handler(skb, err);
 			if (ret <= 0)
 				break;
 		}
 	}
 	return min(ret, 0);
+}
+
+/* An xfrm interface counts the errors of its SAs. */
+static void vpe_rx_tell_interface(struct xfrm_state *x, struct sk_buff *skb,
+				  u16 family)
+{
+	struct sec_path *sp;
+
+	if (likely(!READ_ONCE(x->if_id)))
+		return;
+	sp = secpath_set(skb);
+	if (!sp || sp->len == XFRM_MAX_DEPTH ||
+	    !refcount_inc_not_zero(&x->refcnt))
+		return;
+	sp->xvec[sp->len++] = x;
+	sp->olen = 0;
+	vpe_rx_callbacks(skb, family, -1);
+}
+
+static void vpe_rx_drop(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
+			unsigned int reason)
+{
+	vpe_rx_tell_interface(sa->x, skb, family);
+	vpe_drop(sa, skb, reason);
 }
 
 /* The inner version, or -1 where there is no plaintext. */
@@ -191,10 +210,10 @@ static void vpe_rx_deliver(struct vpe_rx *rx)
 	unsigned int reason;
 
 	reason = vpe_rx_secpath(rx);
-	if (!reason && vpe_rx_callbacks(skb, rx->family))
+	if (!reason && vpe_rx_callbacks(skb, rx->family, 0))
 		reason = VPE_A_DROPS_RX_PATH;
 	if (unlikely(reason)) {
-		vpe_rx_drop(rx, reason);
+		vpe_rx_drop(rx->sa, skb, rx->family, reason);
 		return;
 	}
 	vpe_count(rx->sa, VPE_A_STATS_RX_PACKETS, 1);
@@ -252,16 +271,17 @@ static void vpe_rx_finish(struct vpe_rx *rx, int err)
 {
 	unsigned int reason = vpe_rx_opened(rx, err);
 
-	if (reason) {
-		vpe_rx_drop(rx, reason);
-	} else if (!vpe_rx_version(rx->skb)) {
+	if (!reason && !vpe_rx_version(rx->skb)) {
 		vpe_count(rx->sa, VPE_A_STATS_RX_FILL, 1);
 		consume_skb(rx->skb);
-	} else if (!vpe_decap(rx)) {
-		vpe_rx_drop(rx, VPE_A_DROPS_RX_INNER);
-	} else {
-		vpe_rx_deliver(rx);
+		return;
 	}
+	if (!reason && !vpe_decap(rx))
+		reason = VPE_A_DROPS_RX_INNER;
+	if (reason)
+		vpe_rx_drop(rx->sa, rx->skb, rx->family, reason);
+	else
+		vpe_rx_deliver(rx);
 }
 
 static void vpe_rx_done(vpe_completion_arg *arg, int err)
@@ -360,7 +380,7 @@ static void vpe_rx_receive(struct vpe_sa *sa, struct sk_buff *skb, u16 family)
 	if (op)
 		vpe_rx_finish((struct vpe_rx *)op->priv, err);
 	else
-		vpe_drop(sa, skb, VPE_A_DROPS_RX_NOMEM);
+		vpe_rx_drop(sa, skb, family, VPE_A_DROPS_RX_NOMEM);
 	kfree(op);
 	if (sa->async) {
 		percpu_ref_put(&sa->inflight);
@@ -430,7 +450,7 @@ static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 	unsigned int reason = vpe_rx_precheck(sa, skb, encap_type);
 
 	if (unlikely(reason)) {
-		vpe_drop(sa, skb, reason);
+		vpe_rx_drop(sa, skb, family, reason);
 		return;
 	}
 	skb->mark = xfrm_smark_get(skb->mark, sa->x);
