@@ -107,6 +107,9 @@ limit() {
 }
 
 topo_middle || skip_all "no namespaces"
+for ns in "$HV1" "$HV2"; do
+	ns_exec "$ns" sysctl -qw net.ipv4.conf.all.accept_source_route=1
+done
 headers_start
 ktap_plan 10
 ktap_test "differences are seen" must_fail 'not as ESP' as_esp different

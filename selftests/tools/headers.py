@@ -15,6 +15,7 @@ Packets come from tenant 1. What hypervisor 1 sends is taken from MID's side of
 the wire, changed as the case may be, and given to hypervisor 2.
 """
 import ctypes
+import io
 import ipaddress
 import os
 import select
@@ -23,6 +24,7 @@ import struct
 import sys
 
 TENANT = {4: ("192.168.1.2", "192.168.2.2"), 6: ("fd00:1::2", "fd00:2::2")}
+HV1 = "192.168.1.1"
 ETH = {4: 0x0800, 6: 0x86dd}
 TENANT1_GATEWAY = bytes.fromhex("020000000201")
 HV2 = bytes.fromhex("020000000002")
@@ -51,16 +53,20 @@ def checksummed(packet):
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + packet[size:]
 
 
+def address(text):
+    return ipaddress.ip_address(text).packed
+
+
 def addresses(family):
-    return b"".join(ipaddress.ip_address(a).packed for a in TENANT[family])
+    return b"".join(map(address, TENANT[family]))
 
 
-def ip4(proto, payload, tos=0, ttl=64, frag=0, options=b""):
+def ip4(proto, payload, tos=0, ttl=64, frag=0, options=b"", to=TENANT[4][1]):
     options += bytes(-len(options) % 4)
     size = 20 + len(options)
     return checksummed(struct.pack(
         "!BBHHHBBH", 0x40 | size // 4, tos, size + len(payload), 7, frag, ttl,
-        proto, 0) + addresses(4) + options + payload)
+        proto, 0) + address(TENANT[4][0]) + address(to) + options + payload)
 
 
 def ip6(nexthdr, payload, tos=0, ttl=64, flow=0):
@@ -191,30 +197,31 @@ class Path:
             print("changed", outer_words(packet, self.inner), file=self.out)
         self.right.send(packet, HV2)
 
-    def received(self):
+    def received(self, out):
         packet = self.end.receive()
-        print("received", inner_words(packet), file=self.out)
+        print("received", inner_words(packet), file=out)
         return packet
 
     def one(self, packet, change=None):
         """One that is certain to arrive."""
         self.start.send(packet, TENANT1_GATEWAY)
         self.wire(change)
-        return self.received()
+        return self.received(self.out)
 
     def all(self, packets):
-        """As many of them as are let through; the last one is."""
+        """As many of them as are let through; the last one is. Told after all that
+        was on the wire: a busy machine has several under way."""
         for packet in packets:
             self.start.send(packet, TENANT1_GATEWAY)
-        last = b""
+        last, arrived = b"", io.StringIO()
         while MARKER not in last:
             if not select.select([self.left, self.end], [], [], WAIT)[0]:
                 raise Failed("the last packet did not arrive")
-            # In this order it is one packet after the other.
             if self.end.is_ready():
-                last = self.received()
+                last = self.received(arrived)
             elif self.left.is_ready():
                 self.wire()
+        self.out.write(arrived.getvalue())
 
 
 def ds(path, inner, few):
@@ -238,6 +245,10 @@ def shapes4():
                     bytes([148, 4, 0, 0]), bytes([0x9e, 4, 1, 2]),
                     bytes([130, 11]) + bytes(9), bytes([1] * 40)):
         yield ip4(17, payload, options=options)
+    # source routes, loose and strict: at their ends, and by way of hypervisor 1
+    for kind in 131, 137:
+        yield ip4(17, payload, options=bytes([kind, 7, 8]) + address(HV1))
+        yield ip4(17, payload, options=bytes([kind, 7, 4]) + address(TENANT[4][1]), to=HV1)
     for frag in 0x4000, 0x2000, 0x2001, 0x6001, 0x0001, 0x1fff:
         yield ip4(17, payload + bytes(6), frag=frag)
         yield ip4(17, payload + bytes(6), frag=frag, options=record)
