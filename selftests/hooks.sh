@@ -141,13 +141,13 @@ declare -rA SERVICE=([4]=192.168.2.100 [6]=fd00:2::100)
 # A tenant whose address no policy knows gets another before the tunnel, and
 # what he calls gets another behind it.
 nat_begin() {
-	local f=$1 ip=${nft_family[$1]}
+	local f=$1 rule=$2 ip=${nft_family[$1]}
 
 	tunnel $f $f
 	nft_load "$HV1" "flush ruleset
 		table $ip nat {
 			chain postrouting { type nat hook postrouting priority 100;
-				$ip saddr ${STRANGER[$f]} counter snat to ${VISITOR[$f]}
+				$ip saddr ${STRANGER[$f]} counter $rule
 			}
 		}"
 	nft_load "$HV2" "flush ruleset
@@ -159,16 +159,23 @@ nat_begin() {
 	counters_mark
 }
 
-nat() {
+# nat_pings FAMILY ADDRESS: the stranger got that
+nat_pings() {
 	local f=$1
 
-	nat_begin $f
 	ping_ok "$TENANT1" 3 1000 ${SERVICE[$f]} -I ${STRANGER[$f]}
 	passed 3 3
 	each_hv counted
 	each_hv tracked $f
-	must_see "src=${STRANGER[$f]} dst=${SERVICE[$f]}.*src=${SERVICE[$f]} dst=${VISITOR[$f]}" \
-		"src=${VISITOR[$f]} dst=${SERVICE[$f]}.*src=${TENANT[${f}2]} dst=${VISITOR[$f]}"
+	must_see "src=${STRANGER[$f]} dst=${SERVICE[$f]}.*src=${SERVICE[$f]} dst=$2 " \
+		"src=$2 dst=${SERVICE[$f]}.*src=${TENANT[${f}2]} dst=$2 "
+}
+
+nat() {
+	local f=$1
+
+	nat_begin $f "snat to ${VISITOR[$f]}"
+	nat_pings $f ${VISITOR[$f]}
 	[ $f = 4 ] || return 0
 	# segments whose checksums are still to be done
 	iperf "$TENANT1" ${SERVICE[$f]} -B ${STRANGER[$f]} -n "$(count 512K 64K)" -p 5300 --bidir
@@ -177,10 +184,22 @@ nat() {
 		'hv?:*:tx-size>=0' 'hv?:-:XfrmOutStateModeError>=0'
 }
 
+# The stranger gets hv1's own address, for which there are policies as well.
+masquerade() {
+	local f=$1 own=${OUTER[${1}1]}
+
+	nat_begin $f masquerade
+	policy_lines 1 2 $f $f | sed "s,${NET[${f}1]},$own," | batch "$HV1"
+	policy_lines 2 1 $f $f | sed "s,${NET[${f}1]},$own," | batch "$HV2"
+	nat_pings $f $own
+}
+
 nats() {
 	iperf_server "$TENANT2" 5300
 	as_esp nat 4
 	as_esp nat 6
+	as_esp masquerade 4
+	as_esp masquerade 6
 }
 
 ##############################################################################
