@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# XFRM_MSG_MIGRATE while packets flow both ways: both ends of both SAs move to
-# other outer addresses, of the same family and of the other. Lost is only what
-# was under way to an address that the SA has left, as with ESP; numbers and
-# windows go on.
+# XFRM_MSG_MIGRATE and XFRM_MSG_MIGRATE_STATE while packets flow both ways: both
+# ends of both SAs move to other outer addresses, of the same family and of the
+# other. Lost is only what was under way to an address that the SA has left, as
+# with ESP; numbers and windows go on.
 . "$(dirname "$0")/lib.sh"
 . "$lib_dir/hard.sh"
 . "$lib_dir/flows.sh"
@@ -36,10 +36,20 @@ move() {
 		"${new[here]}" "${new[there]}" in "${back[@]}" fwd "${back[@]}"
 }
 
+# move_states NS SIDE PEER OLD1 OLD2 NEW1 NEW2: likewise, first the SAs
+move_states() {
+	run ns_exec "$1" python3 "$lib_dir/tools/migrate.py" 1 \
+		sa $SPI12 "$5" "$6" "$7" sa $SPI21 "$4" "$7" "$6"
+	policy_lines $2 $3 4 4 | sed "s/ policy add / policy update /
+		s/ tmpl src $4 dst $5 / tmpl src $6 dst $7 /
+		s/ tmpl src $5 dst $4 / tmpl src $7 dst $6 /" | batch "$1"
+}
+
 # moves OLD1 OLD2 NEW1 NEW2: of both
+mover=move
 moves() {
-	move "$HV1" 1 2 "$@"
-	move "$HV2" 2 1 "$@"
+	$mover "$HV1" 1 2 "$@"
+	$mover "$HV2" 2 1 "$@"
 }
 
 contexts() {
@@ -98,11 +108,21 @@ moves_under_load() {
 	moved "${OUTER[${1}1]}" "${OUTER[${1}2]}" "${OTHER[${2}1]}" "${OTHER[${2}2]}" $3
 }
 
+# SAs alone; policies that wait for them meanwhile find none
+states_under_load() {
+	grep -qw xfrm_do_migrate_state /proc/kallsyms || skip "no XFRM_MSG_MIGRATE_STATE"
+	mover=move_states
+	moves_under_load 4 $1 1
+}
+
 backlog_grow
 topo_wire || skip_all "no namespaces"
 other_addresses
-ktap_plan 3
+ktap_plan 6
 ktap_test "IPv4 to IPv4" moves_under_load 4 4 "$(count 3 1)"
 ktap_test "IPv4 to IPv6" moves_under_load 4 6 1
 ktap_test "IPv6 to IPv4" moves_under_load 6 4 1
+ktap_test "IPv6 to IPv6" moves_under_load 6 6 1
+ktap_test "SAs alone, IPv4 to IPv4" states_under_load 4
+ktap_test "SAs alone, IPv4 to IPv6" states_under_load 6
 ktap_finish
