@@ -52,8 +52,12 @@ learned() {
 	[[ $(ip -n "$1" route get "${OUTER[$3$2]}") == *" mtu $4"* ]]
 }
 
+forgotten() {
+	[[ $(ip -n "$1" route get "${OUTER[$3$2]}") != *" mtu "* ]]
+}
+
 unlearned() {
-	[[ $(ip -n "$1" route get "${OUTER[$3$2]}") != *" mtu "* ]] ||
+	forgotten "$@" ||
 		fail "an MTU was learned: $(ip -n "$1" route get "${OUTER[$3$2]}")"
 }
 
@@ -204,6 +208,23 @@ believed() {
 	[ $kind = esp ] || counters_check hv1:$SPI12:tx-packets==0
 }
 
+# What was learned is forgotten after some time.
+expiry() {
+	local kind=$1 outer=$2 ip=/proc/sys/net/ipv$2 mtu
+
+	begin $kind $outer 4 1400
+	defer ns_exec "$HV1" sh -c "echo 600 >$ip/route/mtu_expires"
+	run ns_exec "$HV1" sh -c "echo $(count 2 5) >$ip/route/mtu_expires"
+	lost "$HV1" 4 1420 ${INNER[42]} -M 'do'
+	slowwait learned "$HV1" 2 $outer 1400
+	told "$HV1" 4 1420 ${INNER[42]} "essage too long.*mtu[:=] *$mtu\$"
+	path_mtu 1500
+	slowwait forgotten "$HV1" 2 $outer
+	counters_mark
+	ping_ok "$HV1" 1 "$(size 4 1420)" ${INNER[42]} -M 'do'
+	[ $kind = esp ] || carried 1 1
+}
+
 # The path shrinks under a TCP connection, which goes on in both directions.
 tcp() {
 	local outer=$1 inner=$2 from=$HV1 to=$HV2 address=${INNER[${2}2]} mtu
@@ -245,7 +266,7 @@ for ns in "$HV1" "$HV2"; do
 	ns_exec "$ns" sh -c 'echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
 		echo 0 >/proc/sys/net/ipv6/icmp/ratelimit'
 done
-ktap_plan 24
+ktap_plan 26
 for outer in 4 6; do
 	for inner in 4 6; do
 		ktap_test "$inner in $outer: local sender" both local_sender $outer $inner
@@ -256,6 +277,7 @@ for outer in 4 6; do
 	ktap_test "4 in $outer: TCP" tcp $outer 4 local 1300
 	ktap_test "6 in $outer: the least that IPv6 carries" minimum $outer
 	ktap_test "in $outer: errors that are believed" both believed $outer
+	ktap_test "in $outer: what was learned expires" both expiry $outer
 done
 for inner in 4 6; do
 	ktap_test "$inner in 4: nopmtudisc" both nopmtudisc 4 $inner
