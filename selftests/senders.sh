@@ -49,10 +49,10 @@ datagrams() {
 	echo $(((SENDERS_LENGTH + $1 - 5) / ($1 - 4)))
 }
 
-# Memory by reference: all of it comes back.
-tcp_zerocopy() {
-	begin $1 $2
-	transfer "$HV1" "$HV2" "${INNER[${1}2]}" tcp-zerocopy tcp
+# tcp HOW FAMILY MTU: memory by reference: all of it comes back.
+tcp() {
+	begin $2 $3
+	transfer "$HV1" "$HV2" "${INNER[${2}2]}" $1 tcp
 	carried '>=20' '>=1' "hv1:$SPI12:tx-gso>0"
 }
 
@@ -107,12 +107,14 @@ topo_tenants || skip_all "no namespaces"
 # What fits
 run ip -n "$TENANT1" link set eth0 mtu 1400
 wire_start
-ktap_plan 26
+ktap_plan 30
 for f in 4 6; do
-	ktap_test "IPv$f: MSG_ZEROCOPY over TCP" tcp_zerocopy $f 1500
-	ktap_test "IPv$f: MSG_ZEROCOPY over TCP, jumbo frames" tcp_zerocopy $f 9000
+	ktap_test "IPv$f: MSG_ZEROCOPY over TCP" tcp tcp-zerocopy $f 1500
+	ktap_test "IPv$f: MSG_ZEROCOPY over TCP, jumbo frames" tcp tcp-zerocopy $f 9000
+	ktap_test "IPv$f: io_uring over TCP" tcp tcp-uring $f 1500
 	ktap_test "IPv$f: MSG_ZEROCOPY over UDP" udp udp-zerocopy $f 1500 1300 1
 	ktap_test "IPv$f: MSG_ZEROCOPY over UDP, jumbo frames" udp udp-zerocopy $f 9000 8500 1
+	ktap_test "IPv$f: io_uring over UDP" udp udp-uring $f 1500 1300 1
 	ktap_test "IPv$f: UDP of 60000 bytes" udp udp $f 1500 60000 ${PIECES[${f}_1500]}
 	ktap_test "IPv$f: UDP of 60000 bytes, jumbo frames" udp udp $f 9000 60000 ${PIECES[${f}_9000]}
 	for what in single segmentation fraglist forwarding gro; do

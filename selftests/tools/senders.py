@@ -4,8 +4,8 @@
 
 senders.py recv tcp|sctp PORT                 until the sender closes
 senders.py recv udp|udp-gro PORT SIZE         datagrams of SIZE bytes, all of them
-senders.py send tcp-zerocopy|sctp HOST PORT
-senders.py send udp|udp-zerocopy|udp-gso HOST PORT SIZE
+senders.py send tcp-zerocopy|tcp-uring|sctp HOST PORT
+senders.py send udp|udp-zerocopy|udp-uring|udp-gso HOST PORT SIZE
 
 The receiver compares what it gets with what is to come: both know the file it is
 taken from. Zero-copy senders wait for the kernel to give their memory back. Prints
@@ -18,6 +18,8 @@ import socket
 import struct
 import sys
 import time
+
+from uring import Uring
 
 LENGTH = int(os.environ.get("SENDERS_LENGTH", 400000))
 SLOW = os.environ.get("KSFT_MACHINE_SLOW") == "yes" or \
@@ -108,52 +110,60 @@ def connected_sctp(host, port):
             time.sleep(0.1)
 
 
-def completions(sock, number):
-    """Until the kernel has told of number sends that it needs no memory of."""
-    told = 0
-    while told < number:
-        poll = select.poll()
-        poll.register(sock, 0)
-        if not poll.poll(WAIT * 1000):
-            sys.exit(f"{told} completions for {number} sends")
-        for _, _, data in sock.recvmsg(0, 512, socket.MSG_ERRQUEUE)[1]:
-            errno, origin, low, high = struct.unpack_from("=IB3xII", data)
-            if errno or origin != ORIGIN_ZEROCOPY:
-                sys.exit(f"errno {errno}, origin {origin}")
-            told += high - low + 1
-    return told
+class MsgZerocopy:
+    """Sends from one piece of memory to one socket, as uring.Uring does."""
+
+    def __init__(self, sock, pages):
+        sock.setsockopt(socket.SOL_SOCKET, SO_ZEROCOPY, 1)
+        self.sock, self.view = sock, memoryview(pages)
+
+    def send(self, at, end):
+        return self.sock.send(self.view[at:end], MSG_ZEROCOPY)
+
+    def completions(self, number):
+        """Until the kernel has told of number sends that it needs no memory of."""
+        told = 0
+        while told < number:
+            poll = select.poll()
+            poll.register(self.sock, 0)
+            if not poll.poll(WAIT * 1000):
+                sys.exit(f"{told} completions for {number} sends")
+            for _, _, data in self.sock.recvmsg(0, 512, socket.MSG_ERRQUEUE)[1]:
+                errno, origin, low, high = struct.unpack_from("=IB3xII", data)
+                if errno or origin != ORIGIN_ZEROCOPY:
+                    sys.exit(f"errno {errno}, origin {origin}")
+                told += high - low + 1
+        return told
 
 
-def memory(data):
-    """Pages of their own, that the kernel can take references to."""
+def send_by_reference(sock, pieces, sender):
+    """Every piece; nobody wrote into the memory."""
+    data = b"".join(pieces)
+    # pages of their own, that the kernel can take references to
     pages = mmap.mmap(-1, len(data))
     pages[:] = data
-    return pages
-
-
-def send_zerocopy(sock, pieces):
-    """Every piece by reference; nobody wrote into them."""
-    data = b"".join(pieces)
-    sock.setsockopt(socket.SOL_SOCKET, SO_ZEROCOPY, 1)
-    pages = memory(data)
-    view = memoryview(pages)
+    by = sender(sock, pages)
     at = sends = 0
     for piece in pieces:
         end = at + len(piece)
         while at < end:
-            at += sock.send(view[at:end], MSG_ZEROCOPY)
+            at += by.send(at, end)
             sends += 1
             if sends % 16 == 0:
                 time.sleep(0.01)
-    done = completions(sock, sends)
+    done = by.completions(sends)
     check("the sender's memory", pages[:] == data)
     print(f"sends={sends} completions={done}")
 
 
-def send_tcp_zerocopy(host, port):
+BY_REFERENCE = {"zerocopy": MsgZerocopy, "uring": Uring}
+
+
+def send_tcp(host, port, how):
     data = content()
     with connected(host, port, socket.SOCK_STREAM) as sock:
-        send_zerocopy(sock, [data[at:at + 30000] for at in range(0, LENGTH, 30000)])
+        send_by_reference(sock, [data[at:at + 30000] for at in range(0, LENGTH, 30000)],
+                          BY_REFERENCE[how])
 
 
 def send_sctp(host, port):
@@ -166,10 +176,10 @@ def send_sctp(host, port):
 def send_udp(host, port, size, how):
     pieces = datagrams(size)
     with connected(host, port, socket.SOCK_DGRAM) as sock:
-        if how == "udp-zerocopy":
-            send_zerocopy(sock, pieces)
+        if how in BY_REFERENCE:
+            send_by_reference(sock, pieces, BY_REFERENCE[how])
             return
-        if how == "udp-gso":
+        if how == "gso":
             sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
             many = 60000 // size
             pieces = [b"".join(pieces[at:at + many]) for at in range(0, len(pieces), many)]
@@ -182,15 +192,15 @@ def send_udp(host, port, size, how):
 
 def main(action, how, *args):
     os.sched_setaffinity(0, [0] if action == "send" else os.sched_getaffinity(0))
-    proto = socket.IPPROTO_SCTP if how == "sctp" else 0
-    if action == "recv" and how.startswith("udp"):
-        recv_udp(int(args[0]), int(args[1]), how == "udp-gro")
+    proto, _, how = how.partition("-")
+    if action == "recv" and proto == "udp":
+        recv_udp(int(args[0]), int(args[1]), how == "gro")
     elif action == "recv":
-        recv_stream(int(args[0]), proto)
-    elif how == "sctp":
+        recv_stream(int(args[0]), socket.IPPROTO_SCTP if proto == "sctp" else 0)
+    elif proto == "sctp":
         send_sctp(args[0], int(args[1]))
-    elif how == "tcp-zerocopy":
-        send_tcp_zerocopy(args[0], int(args[1]))
+    elif proto == "tcp":
+        send_tcp(args[0], int(args[1]), how)
     else:
         send_udp(args[0], int(args[1]), int(args[2]), how)
 
