@@ -75,7 +75,7 @@ help:
 	@echo 'See and test it (nothing is loaded into this machine'"'"'s own kernel):'
 	@echo '  make demo              VXLAN between two hosts as ESP, then as VPE, in an'
 	@echo '                         emulated machine: 1 minute, the first time 6'
-	@echo '  make check             all tests on all kernels: 25 minutes, the first'
+	@echo '  make check             all tests on all kernels: 20 minutes, the first'
 	@echo '                         time up to an hour'
 	@echo '  make check T=NAME      one test, for instance families, unit, style, demo'
 	@echo '  make check K=KERNEL    one kernel: 6.1, 6.12, 7.3 or debug; goes with T='

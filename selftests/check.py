@@ -384,7 +384,8 @@ def plan_machines():
 
 def is_short(test, kernel):
     """Whether it runs unasked."""
-    return test not in long_tests() or [test, kernel, "2"] in table("machines", None)
+    return test not in long_tests() or any(
+        line[0] == test and kernel in line[1].split(",") for line in table("machines", None))
 
 
 def pairs():
@@ -427,14 +428,16 @@ def host_jobs(test):
 
 
 def arrange(jobs, plan):
-    """The debug kernel's build first, beside all that does not need it; machines
-    with many CPUs, which run alone, at the end."""
+    """The debug kernel's build first, beside all that does not need it; then what
+    takes long; machines that run alone at the end."""
     build = None
     if any(kernel == "debug" for kernel, _ in plan):
         build = Preparation("debug-kernel", "debug", [f"{HERE}/vm/kernel", "debug"])
-    machines = [Machine(kernel, cpus, plan[kernel, cpus], build if kernel == "debug" else None)
-                for kernel, cpus in sorted(plan, key=lambda key: key[1])]
-    return ([build] if build else []) + jobs + machines
+    machines = [Machine(kernel, cpus, tests, build if kernel == "debug" else None)
+                for (kernel, cpus), tests in plan.items()]
+    machines.sort(key=lambda machine: (machine.slots, -len(machine.tests)))
+    alone = [machine for machine in machines if machine.slots > 1]
+    return ([build] if build else []) + machines[:-len(alone) or None] + jobs + alone
 
 
 def run_jobs(jobs, report, env):
