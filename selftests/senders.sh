@@ -106,6 +106,11 @@ topo_wire 9000 || skip_all "no namespaces"
 topo_tenants || skip_all "no namespaces"
 # What fits
 run ip -n "$TENANT1" link set eth0 mtu 1400
+# Neighbours known: few packets can wait for one
+for f in 4 6; do
+	tunnel $f $f
+	ping_ok "$TENANT1" 1 56 ${TENANT[${f}2]} >"$TMP/ping"
+done
 wire_start
 ktap_plan 30
 for f in 4 6; do

@@ -24,7 +24,6 @@ import struct
 import sys
 
 TENANT = {4: ("192.168.1.2", "192.168.2.2"), 6: ("fd00:1::2", "fd00:2::2")}
-HV1 = "192.168.1.1"
 ETH = {4: 0x0800, 6: 0x86dd}
 TENANT1_GATEWAY = bytes.fromhex("020000000201")
 HV2 = bytes.fromhex("020000000002")
@@ -61,12 +60,12 @@ def addresses(family):
     return b"".join(map(address, TENANT[family]))
 
 
-def ip4(proto, payload, tos=0, ttl=64, frag=0, options=b"", to=TENANT[4][1]):
+def ip4(proto, payload, tos=0, ttl=64, frag=0, options=b""):
     options += bytes(-len(options) % 4)
     size = 20 + len(options)
     return checksummed(struct.pack(
         "!BBHHHBBH", 0x40 | size // 4, tos, size + len(payload), 7, frag, ttl,
-        proto, 0) + address(TENANT[4][0]) + address(to) + options + payload)
+        proto, 0) + addresses(4) + options + payload)
 
 
 def ip6(nexthdr, payload, tos=0, ttl=64, flow=0):
@@ -245,10 +244,9 @@ def shapes4():
                     bytes([148, 4, 0, 0]), bytes([0x9e, 4, 1, 2]),
                     bytes([130, 11]) + bytes(9), bytes([1] * 40)):
         yield ip4(17, payload, options=options)
-    # source routes, loose and strict: at their ends, and by way of hypervisor 1
+    # source routes at their ends
     for kind in 131, 137:
-        yield ip4(17, payload, options=bytes([kind, 7, 8]) + address(HV1))
-        yield ip4(17, payload, options=bytes([kind, 7, 4]) + address(TENANT[4][1]), to=HV1)
+        yield ip4(17, payload, options=bytes([kind, 7, 8]) + address(TENANT[4][0]))
     for frag in 0x4000, 0x2000, 0x2001, 0x6001, 0x0001, 0x1fff:
         yield ip4(17, payload + bytes(6), frag=frag)
         yield ip4(17, payload + bytes(6), frag=frag, options=record)
