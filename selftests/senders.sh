@@ -53,7 +53,7 @@ datagrams() {
 tcp() {
 	begin $2 $3
 	transfer "$HV1" "$HV2" "${INNER[${2}2]}" $1 tcp
-	carried '>=20' '>=1' "hv1:$SPI12:tx-gso>0"
+	carried ">=$(count 20 5)" '>=1' "hv1:$SPI12:tx-gso>0"
 }
 
 # udp HOW FAMILY MTU SIZE PACKETS: datagrams, each in that many packets
