@@ -25,7 +25,7 @@ _ip_xfrm_value() {
 	proto) choice=(esp vpe ah comp route2 hao) ;;
 	mode) choice=(transport tunnel beet ro in_trigger) ;;
 	layout) choice=(spi-first ares) ;;
-	aead) choice=("'rfc4106(gcm(aes))'") ;;
+	aead) choice=("'rfc4106(gcm(aes))'" "'rfc7539esp(chacha20,poly1305)'") ;;
 	encap) choice=(espinudp espinudp-nonike espintcp) ;;
 	extra-flag) choice=(dont-encap-dscp oseq-may-wrap) ;;
 	flag) choice=(noecn decap-dscp nopmtudisc wildrecv icmp af-unspec align4 esn) ;;

@@ -361,7 +361,7 @@ random_key() {
 	echo "0x$key"
 }
 
-readonly AEAD='rfc4106(gcm(aes))'
+AEAD='rfc4106(gcm(aes))'
 # SPIs of the two directions
 readonly SPI12=0x1001 SPI21=0x1002
 KEY12='' KEY21=''
@@ -809,9 +809,15 @@ vpe_wire() {
 	[ "$answer" = ok ] || fail "vpe_wire.py $*: $answer"
 }
 
+# wire_key: KEY12 as vpe_wire.py wants it
+wire_key() {
+	[[ $AEAD != *chacha* ]] || echo -n chacha:
+	echo "$KEY12"
+}
+
 # inject KIND OUTER-FAMILY [NUMBER]: packets made by vpe_wire.py, to HV2
 inject() {
-	vpe_wire inject $1 $2 "$KEY12" ${OUTER[${2}1]} ${OUTER[${2}2]} $SPI12 "${3:-1}"
+	vpe_wire inject $1 $2 "$(wire_key)" ${OUTER[${2}1]} ${OUTER[${2}2]} $SPI12 "${3:-1}"
 }
 
 # sink: what UDP packets to port 9 of HV2 hold goes to $TMP/sink

@@ -106,18 +106,25 @@ icv() {
 }
 
 other_aeads() {
-	refused "VPE: the cipher must be rfc4106(gcm(aes))" \
-		aead 'rfc4543(gcm(aes))' "$(random_key 20)" 128
-	refused "VPE: the cipher must be rfc4106(gcm(aes))" \
-		aead 'rfc7539esp(chacha20,poly1305)' "$(random_key 36)" 128
-	refused "VPE: the cipher must be rfc4106(gcm(aes))" \
-		aead 'rfc7539esp(chacha20,poly1305)' "$(random_key 32)" 128
-	refused "VPE: the cipher must be rfc4106(gcm(aes))" \
-		aead 'rfc4309(ccm(aes))' "$(random_key 19)" 128
+	local ours='rfc4106(gcm(aes)) or rfc7539esp(chacha20,poly1305)'
+
+	refused "VPE: the cipher must be $ours" aead 'rfc4543(gcm(aes))' "$(random_key 20)" 128
+	refused "VPE: the cipher must be $ours" aead 'rfc4309(ccm(aes))' "$(random_key 19)" 128
+}
+
+chacha_keys() {
+	local chacha='rfc7539esp(chacha20,poly1305)' bytes
+
+	refused "VPE: the key must come without salt, so that the SA can never run as ESP" \
+		aead $chacha "$(random_key 36)" 128
+	for bytes in 16 24; do
+		refused "VPE: a key of ChaCha20-Poly1305 must have 32 bytes" \
+			aead $chacha "$(random_key $bytes)" 128
+	done
 }
 
 not_aead() {
-	refused "VPE: needs an AEAD, rfc4106(gcm(aes))" \
+	refused "VPE: needs an AEAD, as rfc4106(gcm(aes))" \
 		auth 'hmac(sha256)' "$(random_key 32)" enc 'cbc(aes)' "$(random_key 16)"
 }
 
@@ -415,11 +422,12 @@ unreferenced() {
 }
 slowwait unreferenced
 refcnt=0
-ktap_plan 23
+ktap_plan 24
 ktap_test "salted keys" salted
 ktap_test "other key sizes" odd_keys
 ktap_test "short ICVs" icv
 ktap_test "other AEADs" other_aeads
+ktap_test "keys of ChaCha20-Poly1305" chacha_keys
 ktap_test "no AEAD" not_aead
 ktap_test "unknown flags" unknown_flags
 ktap_test "entropy" entropy

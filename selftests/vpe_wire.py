@@ -9,8 +9,8 @@ see Documentation/protocol.rst.
 
 are commands read from standard input, one a line (loading the cipher takes
 longer than all else), each answered by a line "ok" or "failed: REASON". Runs in
-the namespace of the sending hypervisor, whose wire is eth0. SRC and DST are
-outer addresses. Inner addresses are those of lib.sh.
+the namespace of the sending hypervisor, whose wire is eth0. KEY is AES-GCM's, or
+chacha:KEY. SRC and DST are outer addresses. Inner addresses are those of lib.sh.
 """
 import ipaddress
 import json
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 INNER = {4: ("192.168.1.1", "192.168.2.1"), 6: ("fd00:1::1", "fd00:2::1")}
 ETH = {4: 0x0800, 6: 0x86dd}
@@ -92,7 +92,8 @@ class Sa:
 
     def __init__(self, family, key, src, dst, spi):
         self.family = int(family)
-        self.aead = AESGCM(bytes.fromhex(key[2:]))
+        cipher = ChaCha20Poly1305 if key.startswith("chacha:") else AESGCM
+        self.aead = cipher(bytes.fromhex(key.rpartition("0x")[2]))
         self.src, self.dst = src, dst
         self.spi = int(spi, 0)
 

@@ -21,7 +21,7 @@
 
 /**
  * vpe_aead_alloc - get a cipher ready
- * @name: crypto API name, "gcm(aes)"
+ * @name: crypto API name, "gcm(aes)" or "rfc7539(chacha20,poly1305)"
  * @key: key without salt
  * @len: its length, bytes
  *

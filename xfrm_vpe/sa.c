@@ -222,24 +222,40 @@ static const char *vpe_refuse_flags(const struct xfrm_state *x)
 	return NULL;
 }
 
+/* The crypto API's name of an AEAD by xfrm's, which is that of ESP's salted use. */
+static const char *vpe_cipher(const struct xfrm_algo_aead *aead)
+{
+	if (!strcmp(aead->alg_name, "rfc4106(gcm(aes))"))
+		return "gcm(aes)";
+	if (!strcmp(aead->alg_name, "rfc7539esp(chacha20,poly1305)"))
+		return "rfc7539(chacha20,poly1305)";
+	return NULL;
+}
+
 static const char *vpe_refuse_key(const struct xfrm_state *x)
 {
+	const char *cipher;
+
 	if (!x->aead)
-		return "VPE: needs an AEAD, rfc4106(gcm(aes))";
-	if (strcmp(x->aead->alg_name, "rfc4106(gcm(aes))"))
-		return "VPE: the cipher must be rfc4106(gcm(aes))";
+		return "VPE: needs an AEAD, as rfc4106(gcm(aes))";
+	cipher = vpe_cipher(x->aead);
+	if (!cipher)
+		return "VPE: the cipher must be rfc4106(gcm(aes)) or rfc7539esp(chacha20,poly1305)";
 	if (x->aead->alg_icv_len != VPE_ICV_LEN * 8)
 		return "VPE: the ICV must have 128 bits";
 
 	switch (x->aead->alg_key_len) {
-	case 128:
-	case 192:
 	case 256:
 		return NULL;
 	case 160:
 	case 224:
 	case 288:
 		return "VPE: the key must come without salt, so that the SA can never run as ESP";
+	case 128:
+	case 192:
+		if (!strcmp(cipher, "gcm(aes)"))
+			return NULL;
+		return "VPE: a key of ChaCha20-Poly1305 must have 32 bytes";
 	default:
 		return "VPE: the key must have 16, 24 or 32 bytes";
 	}
@@ -385,7 +401,7 @@ static int vpe_sa_set_key(struct vpe_sa *sa, const struct xfrm_algo_aead *aead)
 	unsigned int len = aead->alg_key_len / 8;
 	struct crypto_aead *tfm;
 
-	tfm = vpe_aead_alloc("gcm(aes)", aead->alg_key, len);
+	tfm = vpe_aead_alloc(vpe_cipher(aead), aead->alg_key, len);
 	if (IS_ERR(tfm))
 		return PTR_ERR(tfm);
 	sa->tfm = tfm;

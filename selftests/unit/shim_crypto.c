@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The crypto API's AEADs over OpenSSL's: gcm(aes) alone.
+ * The crypto API's AEADs over OpenSSL's: AES-GCM and ChaCha20-Poly1305.
  */
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -16,13 +16,15 @@ static struct aead_request *waiting;
 
 struct crypto_aead *crypto_alloc_aead(const char *name, u32 type, u32 mask)
 {
+	bool chacha = !strcmp(name, "rfc7539(chacha20,poly1305)");
 	struct crypto_aead *tfm;
 
-	if (strcmp(name, "gcm(aes)") || type || mask)
+	if ((strcmp(name, "gcm(aes)") && !chacha) || type || mask)
 		return ERR_PTR(-ENOENT);
 	tfm = kzalloc(sizeof(*tfm), GFP_KERNEL);
 	if (!tfm)
 		return ERR_PTR(-ENOMEM);
+	tfm->chacha = chacha;
 	if (shim_aead.async)
 		tfm->alg.base.cra_flags = CRYPTO_ALG_ASYNC;
 	return tfm;
@@ -36,7 +38,7 @@ void crypto_free_aead(struct crypto_aead *tfm)
 int crypto_aead_setkey(struct crypto_aead *tfm, const u8 *key,
 		       unsigned int len)
 {
-	if (len != 16 && len != 24 && len != 32)
+	if (len != 32 && (tfm->chacha || (len != 16 && len != 24)))
 		return -EINVAL;
 	memcpy(tfm->key, key, len);
 	tfm->keylen = len;
@@ -71,10 +73,11 @@ static void copy(struct scatterlist *sg, u8 *flat, unsigned int len, bool out)
 	}
 }
 
-static const EVP_CIPHER *cipher(unsigned int keylen)
+static const EVP_CIPHER *cipher(const struct crypto_aead *tfm)
 {
-	return keylen == 16 ? EVP_aes_128_gcm() :
-	       keylen == 24 ? EVP_aes_192_gcm() : EVP_aes_256_gcm();
+	return tfm->chacha ? EVP_chacha20_poly1305() :
+	       tfm->keylen == 16 ? EVP_aes_128_gcm() :
+	       tfm->keylen == 24 ? EVP_aes_192_gcm() : EVP_aes_256_gcm();
 }
 
 /* text: plaintext or ciphertext and then the tag, in place */
@@ -85,7 +88,7 @@ static int crypt(const struct crypto_aead *tfm, bool seal, const u8 *iv,
 	int n = 0, err = -EBADMSG;
 	u8 none[16];
 
-	EVP_CipherInit_ex(ctx, cipher(tfm->keylen), NULL, tfm->key, iv, seal);
+	EVP_CipherInit_ex(ctx, cipher(tfm), NULL, tfm->key, iv, seal);
 	if (!seal)
 		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG,
 				    (int)tfm->authsize, text + len);

@@ -24,7 +24,7 @@ static void done(void *data, int err)
 
 static struct crypto_aead *tfm_of(const struct vpe_vector *v)
 {
-	return vpe_aead_alloc("gcm(aes)", (const u8 *)v->key, v->key_len);
+	return vpe_aead_alloc(v->cipher, (const u8 *)v->key, v->key_len);
 }
 
 /* A packet in memory that is all its own, for the sanitizer to guard. */
@@ -317,6 +317,7 @@ static void refused(void)
 			expect_eq(PTR_ERR(tfm), -EINVAL);
 		}
 	}
+	expect_eq(PTR_ERR(vpe_aead_alloc("rfc7539(chacha20,poly1305)", key, 16)), -EINVAL);
 	expect_eq(PTR_ERR(vpe_aead_alloc("ccm(aes)", key, 16)), -ENOENT);
 	shim_fail_alloc = 1;
 	expect_eq(PTR_ERR(vpe_aead_alloc("gcm(aes)", key, 16)), -ENOMEM);

@@ -16,6 +16,7 @@ struct crypto_aead {
 	struct aead_alg alg;
 	unsigned int authsize;
 	unsigned int keylen;
+	bool chacha;
 	u8 key[32];
 };
 
