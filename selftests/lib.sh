@@ -361,7 +361,7 @@ random_key() {
 	echo "0x$key"
 }
 
-AEAD='rfc4106(gcm(aes))'
+AEAD='rfc4106(gcm(aes))' LAYOUT=spi-first
 # SPIs of the two directions
 readonly SPI12=0x1001 SPI21=0x1002
 KEY12='' KEY21=''
@@ -375,6 +375,8 @@ sa_add() {
 	if [ "${IP:-ip}" != ip ]; then
 		kind=(proto esp)
 		flag=(extra-flag 0x80000000)
+	elif [ $LAYOUT != spi-first ]; then
+		flag=(layout $LAYOUT)
 	fi
 	"${IP:-ip}" -n "$ns" xfrm state add src "${OUTER[$f$from]}" \
 		dst "${OUTER[$f$to]}" "${kind[@]}" spi "$spi" reqid 1 mode tunnel \
@@ -413,6 +415,8 @@ sa_line() {
 
 	if [ "${IP:-ip}" != ip ]; then
 		proto=esp xflag='extra-flag 0x80000000'
+	elif [ $proto$LAYOUT = vpeares ]; then
+		xflag='layout ares'
 	fi
 	echo "xfrm state add src ${OUTER[$f$from]} dst ${OUTER[$f$to]} proto $proto spi $spi" \
 		"reqid 1 mode tunnel aead $AEAD $key 128 flag af-unspec $* $xflag"
@@ -812,6 +816,7 @@ vpe_wire() {
 # wire_key: KEY12 as vpe_wire.py wants it
 wire_key() {
 	[[ $AEAD != *chacha* ]] || echo -n chacha:
+	[ $LAYOUT = spi-first ] || echo -n $LAYOUT:
 	echo "$KEY12"
 }
 

@@ -260,13 +260,18 @@ both() {
 	done
 }
 
+ares() {
+	LAYOUT=ares
+	"$@"
+}
+
 topo_middle || skip_all "no namespaces"
 middle_forwards
 for ns in "$HV1" "$HV2"; do
 	ns_exec "$ns" sh -c 'echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
 		echo 0 >/proc/sys/net/ipv6/icmp/ratelimit'
 done
-ktap_plan 26
+ktap_plan 30
 for outer in 4 6; do
 	for inner in 4 6; do
 		ktap_test "$inner in $outer: local sender" both local_sender $outer $inner
@@ -276,6 +281,8 @@ for outer in 4 6; do
 	done
 	ktap_test "4 in $outer: TCP" tcp $outer 4 local 1300
 	ktap_test "6 in $outer: the least that IPv6 carries" minimum $outer
+	ktap_test "layout ares, 4 in $outer: local sender" ares local_sender vpe $outer 4
+	ktap_test "layout ares, 6 in $outer: tenant" ares tenant vpe $outer 6
 	ktap_test "in $outer: errors that are believed" both believed $outer
 	ktap_test "in $outer: what was learned expires" both expiry $outer
 done

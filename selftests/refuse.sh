@@ -158,11 +158,6 @@ group() {
 	option_refused "VPE: group SAs are not supported yet" group
 }
 
-ares() {
-	flag_refused "VPE: layout ares is not supported yet" 0xc0000000
-	option_refused "VPE: layout ares is not supported yet" layout ares
-}
-
 modes() {
 	local mode
 	for mode in transport beet; do
@@ -422,7 +417,7 @@ unreferenced() {
 }
 slowwait unreferenced
 refcnt=0
-ktap_plan 24
+ktap_plan 23
 ktap_test "salted keys" salted
 ktap_test "other key sizes" odd_keys
 ktap_test "short ICVs" icv
@@ -433,7 +428,6 @@ ktap_test "unknown flags" unknown_flags
 ktap_test "entropy" entropy
 ktap_test "Sender ID" sender_id
 ktap_test "group" group
-ktap_test "layout ares" ares
 ktap_test "other modes" modes
 ktap_test "one CPU" one_cpu
 ktap_test "hardware offload" offload

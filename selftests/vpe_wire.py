@@ -9,8 +9,9 @@ see Documentation/protocol.rst.
 
 are commands read from standard input, one a line (loading the cipher takes
 longer than all else), each answered by a line "ok" or "failed: REASON". Runs in
-the namespace of the sending hypervisor, whose wire is eth0. KEY is AES-GCM's, or
-chacha:KEY. SRC and DST are outer addresses. Inner addresses are those of lib.sh.
+the namespace of the sending hypervisor, whose wire is eth0. KEY is AES-GCM's and
+the layout spi-first; chacha:KEY, ares:KEY and chacha:ares:KEY say otherwise. SRC
+and DST are outer addresses. Inner addresses are those of lib.sh.
 """
 import ipaddress
 import json
@@ -92,8 +93,10 @@ class Sa:
 
     def __init__(self, family, key, src, dst, spi):
         self.family = int(family)
-        cipher = ChaCha20Poly1305 if key.startswith("chacha:") else AESGCM
-        self.aead = cipher(bytes.fromhex(key.rpartition("0x")[2]))
+        *how, key = key.split(":")
+        cipher = ChaCha20Poly1305 if "chacha" in how else AESGCM
+        self.aead = cipher(bytes.fromhex(key[2:]))
+        self.ares = "ares" in how
         self.src, self.dst = src, dst
         self.spi = int(spi, 0)
 
@@ -101,13 +104,18 @@ class Sa:
         """A VPE packet without outer header."""
         iv = struct.pack("<HHQ", sender, window, seq)
         sealed = self.aead.encrypt(iv, plain, None)
-        return struct.pack("!I", self.spi) + iv + sealed[-16:] + sealed[:-16]
+        head = iv + struct.pack("<I", self.spi) if self.ares else \
+            struct.pack("!I", self.spi) + iv
+        return head + sealed[-16:] + sealed[:-16]
 
     def open(self, packet):
         """(sender, window, seq, plaintext) of a VPE packet."""
-        spi, = struct.unpack_from("!I", packet)
+        if self.ares:
+            iv, (spi,) = packet[:12], struct.unpack_from("<I", packet, 12)
+        else:
+            iv, (spi,) = packet[4:16], struct.unpack_from("!I", packet)
         expect("SPI", hex(spi), hex(self.spi))
-        iv, icv, sealed = packet[4:16], packet[16:32], packet[32:]
+        icv, sealed = packet[16:32], packet[32:]
         plain = self.aead.decrypt(iv, sealed + icv, None)
         return struct.unpack("<HHQ", iv) + (plain,)
 

@@ -102,26 +102,36 @@ scattered() {
 		"hv2:$SPI12:rx-elsewhere>0"
 }
 
-# chacha sent|received OUTER
+# chacha COMMAND...: with that cipher
 chacha() {
 	AEAD='rfc7539esp(chacha20,poly1305)'
-	"$1" "$2" 32
+	"$@"
+}
+
+# ares COMMAND...: in that layout
+ares() {
+	LAYOUT=ares
+	"$@"
 }
 
 topo_wire || skip_all "no namespaces"
 vpe_wire_start
-ktap_plan 13
+ktap_plan 17
 ktap_test "AES-128 in IPv4" sent 4 16
 ktap_test "AES-192 in IPv6" sent 6 24
 ktap_test "AES-256 in IPv4" sent 4 32
 ktap_test "AES-256 in IPv6, dont-encap-dscp" sent 6 32 dont-encap-dscp
 ktap_test "AES-128 in IPv4, noecn" sent 4 16 noecn
-ktap_test "ChaCha20-Poly1305 in IPv6" chacha sent 6
+ktap_test "ChaCha20-Poly1305 in IPv6" chacha sent 6 32
+ktap_test "layout ares in IPv4" ares sent 4 16
+ktap_test "layout ares, ChaCha20-Poly1305 in IPv6" ares chacha sent 6 32
 ktap_test "differences are seen" sent_is_strict
 ktap_test "received: AES-128 in IPv4" received 4 16
 ktap_test "received: AES-192 in IPv6" received 6 24
 ktap_test "received: AES-256 in IPv4" received 4 32
-ktap_test "received: ChaCha20-Poly1305 in IPv4" chacha received 4
+ktap_test "received: ChaCha20-Poly1305 in IPv4" chacha received 4 32
+ktap_test "received: layout ares in IPv4" ares received 4 16
+ktap_test "received: layout ares, ChaCha20-Poly1305 in IPv6" ares chacha received 6 32
 ktap_test "fragments inside, IPv4" scattered 4
 ktap_test "fragments inside, IPv6" scattered 6
 ktap_finish

@@ -90,12 +90,12 @@ struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, unsigned int priv,
 }
 
 static void vpe_op_prepare(struct vpe_op *op, struct vpe_hdr *hdr,
-			   unsigned int nents, unsigned int len,
-			   crypto_completion_t done)
+			   enum vpe_layout layout, unsigned int nents,
+			   unsigned int len, crypto_completion_t done)
 {
 	sg_set_buf(&op->sg[nents], hdr->icv, VPE_ICV_LEN);
 	sg_mark_end(&op->sg[nents]);
-	memcpy(op->iv, vpe_hdr_iv(hdr), VPE_IV_LEN);
+	memcpy(op->iv, vpe_hdr_iv(hdr, layout), VPE_IV_LEN);
 	aead_request_set_callback(op->req, 0, done, op);
 	aead_request_set_ad(op->req, 0);
 	aead_request_set_crypt(op->req, op->sg, op->sg, len, op->iv);
@@ -105,6 +105,7 @@ static void vpe_op_prepare(struct vpe_op *op, struct vpe_hdr *hdr,
  * vpe_op_seal - encrypt a packet in place and write the ICV into its header
  * @op: from vpe_op_alloc(); op->sg holds the plaintext
  * @hdr: header, complete but for the ICV
+ * @layout: of @hdr
  * @nents: entries of op->sg in use
  * @len: plaintext, bytes
  * @done: called when an asynchronous cipher is through, with @op
@@ -112,10 +113,10 @@ static void vpe_op_prepare(struct vpe_op *op, struct vpe_hdr *hdr,
  * Context: process or softirq.
  * Return: 0, -EINPROGRESS (@done will be called; @op may be gone), or an error.
  */
-int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, unsigned int nents,
-		unsigned int len, crypto_completion_t done)
+int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, enum vpe_layout layout,
+		unsigned int nents, unsigned int len, crypto_completion_t done)
 {
-	vpe_op_prepare(op, hdr, nents, len, done);
+	vpe_op_prepare(op, hdr, layout, nents, len, done);
 	return crypto_aead_encrypt(op->req);
 }
 
@@ -123,6 +124,7 @@ int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, unsigned int nents,
  * vpe_op_open - verify a packet and decrypt it in place
  * @op: from vpe_op_alloc(); op->sg holds the ciphertext
  * @hdr: header as received
+ * @layout: of @hdr
  * @nents: entries of op->sg in use
  * @len: ciphertext, bytes
  * @done: called when an asynchronous cipher is through, with @op
@@ -131,9 +133,9 @@ int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, unsigned int nents,
  * Return: 0, -EINPROGRESS (as above), -EBADMSG if the ICV does not hold, or
  * another error.
  */
-int vpe_op_open(struct vpe_op *op, struct vpe_hdr *hdr, unsigned int nents,
-		unsigned int len, crypto_completion_t done)
+int vpe_op_open(struct vpe_op *op, struct vpe_hdr *hdr, enum vpe_layout layout,
+		unsigned int nents, unsigned int len, crypto_completion_t done)
 {
-	vpe_op_prepare(op, hdr, nents, len + VPE_ICV_LEN, done);
+	vpe_op_prepare(op, hdr, layout, nents, len + VPE_ICV_LEN, done);
 	return crypto_aead_decrypt(op->req);
 }

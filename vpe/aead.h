@@ -34,9 +34,9 @@ bool vpe_aead_is_async(struct crypto_aead *tfm);
 
 struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, unsigned int priv,
 			    unsigned int nents);
-int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, unsigned int nents,
-		unsigned int len, crypto_completion_t done);
-int vpe_op_open(struct vpe_op *op, struct vpe_hdr *hdr, unsigned int nents,
-		unsigned int len, crypto_completion_t done);
+int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, enum vpe_layout layout,
+		unsigned int nents, unsigned int len, crypto_completion_t done);
+int vpe_op_open(struct vpe_op *op, struct vpe_hdr *hdr, enum vpe_layout layout,
+		unsigned int nents, unsigned int len, crypto_completion_t done);
 
 #endif /* _VPE_AEAD_H */

@@ -13,9 +13,13 @@
 #include <net/dsfield.h>
 #include <net/dst_metadata.h>
 #include <net/gro_cells.h>
+#include <net/icmp.h>
 #include <net/inet_ecn.h>
 #include <net/ip.h>
+#include <net/ip6_route.h>
 #include <net/ipv6.h>
+#include <net/ndisc.h>
+#include <net/route.h>
 
 #include "trace.h"
 #include "vpe.h"
@@ -326,6 +330,7 @@ static int vpe_rx_own(struct sk_buff *skb)
 static int vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 		       crypto_completion_t done, struct vpe_op **opp)
 {
+	const struct vpe_iv *iv;
 	struct vpe_hdr *hdr;
 	struct vpe_rx *rx;
 	struct vpe_op *op;
@@ -344,8 +349,9 @@ static int vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 	rx = (struct vpe_rx *)op->priv;
 	rx->sa = sa;
 	rx->skb = skb;
-	rx->seq = le64_to_cpu(hdr->seq);
-	rx->window = vpe_hdr_window(hdr);
+	iv = vpe_hdr_iv(hdr, sa->layout);
+	rx->seq = le64_to_cpu(iv->seq);
+	rx->window = vpe_iv_window(iv);
 	rx->family = family;
 	rx->ds = family == AF_INET ? ipv4_get_dsfield(ip_hdr(skb)) :
 				     ipv6_get_dsfield(ipv6_hdr(skb));
@@ -355,7 +361,7 @@ static int vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
 	if (nents < 0)
 		return nents;
-	err = vpe_op_open(op, hdr, nents, skb->len, done);
+	err = vpe_op_open(op, hdr, sa->layout, nents, skb->len, done);
 	if (err == -EINPROGRESS)
 		vpe_count(sa, VPE_A_STATS_RX_ASYNC, 1);
 	return err;
@@ -389,7 +395,7 @@ static void vpe_rx_receive(struct vpe_sa *sa, struct sk_buff *skb, u16 family)
 }
 
 /* What can be said of a packet before decryption. 0, or the reason to drop. */
-static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct vpe_hdr *hdr,
+static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct vpe_iv *iv,
 				 int encap_type)
 {
 	enum vpe_verdict verdict;
@@ -401,14 +407,14 @@ static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct vpe_hdr *hdr,
 		return VPE_A_DROPS_RX_STATE;
 	if (encap_type)
 		return VPE_A_DROPS_RX_ENCAP;
-	if (hdr->sender_id)
+	if (iv->sender_id)
 		return VPE_A_DROPS_RX_SENDER;
 
-	id = vpe_hdr_window(hdr);
+	id = vpe_iv_window(iv);
 	w = vpe_context_window(sa->ctx, id);
 	if (!w)
 		return 0;
-	verdict = vpe_window_check(w, le64_to_cpu(hdr->seq));
+	verdict = vpe_window_check(w, le64_to_cpu(iv->seq));
 	if (verdict == VPE_FRESH)
 		return 0;
 	vpe_window_refused(w, verdict);
@@ -441,7 +447,8 @@ static unsigned int vpe_rx_precheck(struct vpe_sa *sa, struct sk_buff *skb,
 		return VPE_A_DROPS_RX_SHORT;
 	if (unlikely(!sa->ctx->window_size))
 		WRITE_ONCE(sa->ctx->window_size, vpe_input_window_size(sa));
-	return vpe_rx_check(sa, (struct vpe_hdr *)skb->data, encap_type);
+	return vpe_rx_check(sa, vpe_hdr_iv((struct vpe_hdr *)skb->data, sa->layout),
+			    encap_type);
 }
 
 static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
@@ -464,15 +471,14 @@ static int vpe_handle(struct sk_buff *skb, u16 family, int encap_type)
 	struct vpe_sa *sa;
 	int ret = -EINVAL;
 
-	if (!vpe_sa_any() || !pskb_may_pull(skb, sizeof(__be32)))
+	if (!vpe_sa_any())
 		return ret;
 	daddr = family == AF_INET ?
 		(const xfrm_address_t *)&ip_hdr(skb)->daddr :
 		(const xfrm_address_t *)&ipv6_hdr(skb)->daddr;
 
 	rcu_read_lock();
-	sa = vpe_sa_lookup(dev_net(skb->dev), *(__be32 *)skb->data, daddr,
-			   family, skb->mark);
+	sa = vpe_sa_of_packet(dev_net(skb->dev), skb, 0, daddr, family);
 	if (sa) {
 		vpe_rx(sa, skb, family, encap_type);
 		ret = 0;
@@ -509,16 +515,52 @@ static int vpe_cb_handler(struct sk_buff *skb, int err)
 	return 1;
 }
 
-/* esp4 and esp6 find our SAs for ICMP errors: their SPI is where ESP's is. */
-static int vpe4_err_handler(struct sk_buff *skb, u32 info)
+/*
+ * Is an ICMP error about a packet in layout ares? For the others esp4 and esp6
+ * find our SAs: their SPI is where ESP's is.
+ */
+static bool vpe_err_is_ours(const struct sk_buff *skb, unsigned int offset,
+			    const void *daddr, u16 family)
 {
-	return -ENOENT;
+	struct vpe_sa *sa;
+
+	if (!vpe_sa_any())
+		return false;
+	sa = vpe_sa_of_packet(dev_net(skb->dev), skb, offset, daddr, family);
+	return sa && sa->layout == VPE_ARES;
 }
 
+/* As esp4_err() */
+static int vpe4_err_handler(struct sk_buff *skb, u32 info)
+{
+	const struct iphdr *iph = (const struct iphdr *)skb->data;
+	const struct icmphdr *icmph = icmp_hdr(skb);
+	struct net *net = dev_net(skb->dev);
+
+	if (!vpe_err_is_ours(skb, iph->ihl * 4, &iph->daddr, AF_INET))
+		return -ENOENT;
+	if (icmph->type == ICMP_DEST_UNREACH && icmph->code == ICMP_FRAG_NEEDED)
+		ipv4_update_pmtu(skb, net, info, 0, IPPROTO_ESP);
+	else if (icmph->type == ICMP_REDIRECT)
+		ipv4_redirect(skb, net, 0, IPPROTO_ESP);
+	return 0;
+}
+
+/* As esp6_err() */
 static int vpe6_err_handler(struct sk_buff *skb, struct inet6_skb_parm *opt,
 			    u8 type, u8 code, int offset, __be32 info)
 {
-	return -ENOENT;
+	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)skb->data;
+	struct net *net = dev_net(skb->dev);
+	kuid_t uid = sock_net_uid(net, NULL);
+
+	if (!vpe_err_is_ours(skb, offset, &ip6h->daddr, AF_INET6))
+		return -ENOENT;
+	if (type == ICMPV6_PKT_TOOBIG)
+		ip6_update_pmtu(skb, net, info, 0, 0, uid);
+	else if (type == NDISC_REDIRECT)
+		ip6_redirect(skb, net, skb->dev->ifindex, 0, uid);
+	return 0;
 }
 
 static struct xfrm4_protocol vpe4_protocol = {

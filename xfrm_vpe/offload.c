@@ -42,11 +42,8 @@ static struct vpe_gro vpe_gro6 = { .family = AF_INET6, .module = "esp6_offload" 
 static bool vpe_gro_is_ours(struct sk_buff *skb, const xfrm_address_t *daddr,
 			    u16 family)
 {
-	__be32 *spi, _spi;
-
-	spi = skb_header_pointer(skb, skb_gro_offset(skb), sizeof(_spi), &_spi);
-	return spi && vpe_sa_lookup(dev_net(skb->dev), *spi, daddr, family,
-				    skb->mark);
+	return vpe_sa_of_packet(dev_net(skb->dev), skb, skb_gro_offset(skb), daddr,
+				family);
 }
 
 static struct sk_buff *vpe_gro_receive(struct vpe_gro *gro,

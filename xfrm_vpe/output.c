@@ -234,9 +234,9 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb, int nents,
 	reason = vpe_tx_number(sa, &tx->num);
 	if (unlikely(reason))
 		return reason;
-	vpe_hdr_write(hdr, sa->spi, tx->num.window, tx->num.seq);
+	vpe_hdr_write(hdr, sa->layout, sa->spi, tx->num.window, tx->num.seq);
 
-	err = vpe_op_seal(op, hdr, nents, skb->len, done);
+	err = vpe_op_seal(op, hdr, sa->layout, nents, skb->len, done);
 	if (likely(!err))
 		return 0;
 	if (err != -EINPROGRESS)

@@ -32,24 +32,16 @@ static const struct rhashtable_params vpe_sa_params = {
 	.automatic_shrinking = true,
 };
 
-/**
- * vpe_sa_lookup - the VPE SA of a packet
- * @net: network namespace
- * @spi: SPI, network order
- * @daddr: outer destination
- * @family: of @daddr
- * @mark: the packet's
- *
+/*
  * An SA that is being added (void) or was deleted (dead) is not there, as for
  * xfrm: its SPI may by now be a classic SA's. Nor is the clone that
  * xfrm_state_migrate() makes before it is in xfrm's tables: it is valid, but up
  * to 6.12 still has its original's addresses then, which would stay in proxies.
- *
- * Context: RCU read side.
- * Return: the SA, valid or expired, or NULL.
  */
-struct vpe_sa *vpe_sa_lookup(const struct net *net, __be32 spi,
-			     const xfrm_address_t *daddr, u16 family, u32 mark)
+static struct vpe_sa *vpe_sa_lookup(const struct net *net,
+				    enum vpe_layout layout, __be32 spi,
+				    const xfrm_address_t *daddr, u16 family,
+				    u32 mark)
 {
 	struct rhlist_head *head, *pos;
 	const struct xfrm_state *x;
@@ -64,13 +56,72 @@ struct vpe_sa *vpe_sa_lookup(const struct net *net, __be32 spi,
 			continue;
 		if (unlikely(hlist_unhashed_lockless(&x->byspi)))
 			continue;
-		if (net_eq(xs_net((struct xfrm_state *)x), net) &&
+		if (sa->layout == layout &&
+		    net_eq(xs_net((struct xfrm_state *)x), net) &&
 		    x->props.family == family &&
 		    (mark & x->mark.m) == x->mark.v &&
 		    xfrm_addr_equal(&x->id.daddr, daddr, family))
 			return sa;
 	}
 	return NULL;
+}
+
+/* Would xfrm take the packet for one of an ESP SA? */
+static bool vpe_spi_is_esp(struct net *net, __be32 spi,
+			   const xfrm_address_t *daddr, u16 family, u32 mark)
+{
+	struct xfrm_state *x;
+	bool esp;
+
+	x = xfrm_state_lookup(net, mark, daddr, spi, IPPROTO_ESP, family);
+	if (!x)
+		return false;
+	esp = x->type != &vpe_type;
+	xfrm_state_put(x);
+	return esp;
+}
+
+/**
+ * vpe_sa_of_packet - the VPE SA of a packet
+ * @net: network namespace
+ * @skb: the packet; its mark counts
+ * @offset: where what follows the IP header is, bytes from skb->data
+ * @daddr: outer destination
+ * @family: of @daddr
+ *
+ * In layout ares the word where ESP has its SPI is Sender and Window ID: such
+ * an SA is found last, and not where an ESP SA has that SPI.
+ *
+ * Context: RCU read side.
+ * Return: the SA, valid or expired, or NULL.
+ */
+struct vpe_sa *vpe_sa_of_packet(struct net *net, const struct sk_buff *skb,
+				unsigned int offset,
+				const xfrm_address_t *daddr, u16 family)
+{
+	const __be32 *spi;
+	const __le32 *word;
+	struct vpe_sa *sa;
+	__be32 _spi;
+	__le32 _word;
+
+	spi = skb_header_pointer(skb, offset, sizeof(_spi), &_spi);
+	if (!spi)
+		return NULL;
+	sa = vpe_sa_lookup(net, VPE_SPI_FIRST, *spi, daddr, family, skb->mark);
+	if (sa || ntohl(*spi) > VPE_ARES_SPI_MAX ||
+	    likely(!READ_ONCE(vpe_pernet(net)->nr_ares)))
+		return sa;
+
+	word = skb_header_pointer(skb, offset + offsetof(struct vpe_hdr, ares.spi),
+				  sizeof(_word), &_word);
+	if (!word)
+		return NULL;
+	sa = vpe_sa_lookup(net, VPE_ARES, cpu_to_be32(le32_to_cpu(*word)), daddr,
+			   family, skb->mark);
+	if (sa && vpe_spi_is_esp(net, *spi, daddr, family, skb->mark))
+		return NULL;
+	return sa;
 }
 
 static void vpe_proxy_destructor(struct xfrm_state *x)
@@ -209,15 +260,14 @@ static const char *vpe_refuse_flags(const struct xfrm_state *x)
 
 	if (flags & VPE_SA_FLAG_ENTROPY)
 		return "VPE: UDP entropy is not supported yet";
-	if (flags & VPE_SA_FLAG_ARES)
-		return "VPE: layout ares is not supported yet";
 	if (flags & VPE_SA_FLAG_GROUP)
 		return "VPE: group SAs are not supported yet";
 	if (flags & VPE_SA_SENDER_MASK)
 		return "VPE: the Sender ID of a unicast SA is 0";
 	if (flags & XFRM_SA_XFLAG_OSEQ_MAY_WRAP)
 		return "VPE: sequence numbers never wrap, OSEQ_MAY_WRAP is refused";
-	if (flags & ~(VPE_SA_FLAG_VPE | XFRM_SA_XFLAG_DONT_ENCAP_DSCP))
+	if (flags & ~(VPE_SA_FLAG_VPE | VPE_SA_FLAG_ARES |
+		      XFRM_SA_XFLAG_DONT_ENCAP_DSCP))
 		return "VPE: unknown extra flag";
 	return NULL;
 }
@@ -328,6 +378,8 @@ static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
 	sa->id = ++vpe_sa_ids;
 	list_add_tail(&sa->list, &vpe_sa_list);
 	sa->vnet->nr_sas++;
+	WRITE_ONCE(sa->vnet->nr_ares,
+		   sa->vnet->nr_ares + (sa->layout == VPE_ARES));
 	static_branch_deferred_inc(&vpe_sas_used);
 	vpe_stats_start();
 out:
@@ -369,6 +421,8 @@ static void vpe_sa_leave(struct vpe_sa *sa)
 	vpe_sa_unhash(sa);
 	list_del(&sa->list);
 	sa->vnet->nr_sas--;
+	WRITE_ONCE(sa->vnet->nr_ares,
+		   sa->vnet->nr_ares - (sa->layout == VPE_ARES));
 	static_branch_slow_dec_deferred(&vpe_sas_used);
 	mutex_unlock(&vpe_sa_mutex);
 
@@ -421,6 +475,8 @@ static struct vpe_sa *vpe_sa_alloc(struct xfrm_state *x)
 
 	sa->x = x;
 	sa->spi = x->id.spi;
+	sa->layout = x->props.extra_flags & VPE_SA_FLAG_ARES ? VPE_ARES :
+							       VPE_SPI_FIRST;
 	sa->vnet = vpe_pernet(xs_net(x));
 	refcount_inc(&sa->vnet->ref);
 	init_completion(&sa->idle);
@@ -464,6 +520,49 @@ static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
 }
 
 /**
+ * struct vpe_clash - what stands in the way of an SA in layout ares
+ * @ares: the SA
+ * @found: another one takes its packets
+ * @known: there is an SA of its identity: it is no new one
+ */
+struct vpe_clash {
+	const struct xfrm_state	*ares;
+	bool			found;
+	bool			known;
+};
+
+static int vpe_clash_look(struct xfrm_state *x, int count, void *data)
+{
+	struct vpe_clash *clash = data;
+	const struct xfrm_state *ares = clash->ares;
+	bool is_ares = x->type == &vpe_type &&
+		       x->props.extra_flags & VPE_SA_FLAG_ARES;
+
+	if (vpe_sa_same(x, ares))
+		clash->known = true;
+	if (!is_ares && ntohl(x->id.spi) <= VPE_ARES_SPI_MAX &&
+	    x->props.family == ares->props.family &&
+	    xfrm_addr_equal(&x->id.daddr, &ares->id.daddr, x->props.family))
+		clash->found = true;
+	return 0;
+}
+
+static void vpe_clash_warn(struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	struct vpe_clash clash = { .ares = x };
+	struct xfrm_state_walk walk;
+
+	if (!(x->props.extra_flags & VPE_SA_FLAG_ARES))
+		return;
+	xfrm_state_walk_init(&walk, IPPROTO_ESP, NULL);
+	xfrm_state_walk(xs_net(x), &walk, vpe_clash_look, &clash);
+	xfrm_state_walk_done(&walk, xs_net(x));
+	if (clash.found && !clash.known)
+		NL_SET_ERR_MSG(extack,
+			       "VPE: an SA to the same address with an SPI below 0x10000 takes packets of layout ares");
+}
+
+/**
  * vpe_sa_create - make an xfrm_state a VPE SA
  * @x: as xfrm's init_state() gets it
  * @extack: where the reason of a refusal goes, may be NULL
@@ -504,6 +603,7 @@ int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack)
 		goto refused;
 	}
 	vpe_sa_dress(sa, x);
+	vpe_clash_warn(x, extack);
 	return 0;
 
 refused:

@@ -49,13 +49,14 @@ static void vpe_audit(struct vpe_sa *sa, struct sk_buff *skb,
 		      unsigned int reason)
 {
 	const struct vpe_hdr *hdr;
+	u64 seq;
 
 	switch (reason) {
 	case VPE_A_DROPS_RX_REPLAY:
 	case VPE_A_DROPS_RX_OLD:
 		hdr = (const struct vpe_hdr *)skb_transport_header(skb);
-		xfrm_audit_state_replay(sa->x, skb,
-					htonl((u32)le64_to_cpu(hdr->seq)));
+		seq = le64_to_cpu(vpe_hdr_iv(hdr, sa->layout)->seq);
+		xfrm_audit_state_replay(sa->x, skb, htonl((u32)seq));
 		break;
 	case VPE_A_DROPS_RX_AUTH:
 		xfrm_audit_state_icvfail(sa->x, skb, IPPROTO_ESP);

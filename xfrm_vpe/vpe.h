@@ -31,6 +31,12 @@ struct genl_family;
 #define VPE_TYPE_PROTO		253
 
 /*
+ * First words that packets of unicast SAs have in layout ares, read as an SPI:
+ * a Sender ID of 0, any Window ID.
+ */
+#define VPE_ARES_SPI_MAX	0xffff
+
+/*
  * x->tfcpad of an SA that is being made: kernels that set x->type_offload after
  * init_state refuse to offload what is padded. No user can ask for that much
  * padding, so it can be told from the user's.
@@ -52,12 +58,14 @@ struct vpe_counters {
  * @scope: its bounds
  * @gone: sum of the counters of SAs that are gone; under vpe_sa_mutex
  * @nr_sas: SAs there are; under vpe_sa_mutex
+ * @nr_ares: of these in layout ares; likewise, read by anybody
  * @ref: the namespace and its SAs, which may outlive it
  */
 struct vpe_net {
 	struct vpe_scope	scope;
 	struct vpe_counters	gone;
 	u32			nr_sas;
+	u32			nr_ares;
 	refcount_t		ref;
 };
 
@@ -79,6 +87,7 @@ struct vpe_cpu {
  * @cpu: what is written per packet, per CPU
  * @spi: SPI, network order
  * @async: @tfm may complete later
+ * @layout: of its packets
  * @node: in vpe_sas, by SPI, while @hashed
  * @hashed: under vpe_sa_mutex
  * @unhashed: RCU's state when it was taken out of vpe_sas
@@ -91,7 +100,7 @@ struct vpe_cpu {
  * @shared_proxy: as vpe_cpu.proxy, for packets that need the same on all CPUs
  * @folded: totals already added to x->curlft and x->stats, under vpe_sa_mutex
  *
- * Up to @async read for each packet and not written.
+ * Up to @layout read for each packet and not written.
  */
 struct vpe_sa {
 	struct xfrm_state	*x;
@@ -100,6 +109,7 @@ struct vpe_sa {
 	struct vpe_cpu __percpu	*cpu;
 	__be32			spi;
 	bool			async;
+	enum vpe_layout		layout;
 
 	struct rhlist_head	node;
 	bool			hashed;
@@ -131,8 +141,9 @@ int vpe_sa_init(void);
 void vpe_sa_exit(void);
 int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack);
 void vpe_sa_destroy(struct vpe_sa *sa);
-struct vpe_sa *vpe_sa_lookup(const struct net *net, __be32 spi,
-			     const xfrm_address_t *daddr, u16 family, u32 mark);
+struct vpe_sa *vpe_sa_of_packet(struct net *net, const struct sk_buff *skb,
+				unsigned int offset,
+				const xfrm_address_t *daddr, u16 family);
 struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa, bool shared);
 
 /**
@@ -140,7 +151,7 @@ struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa, bool shared);
  *
  * Where there is none, the module should cost classic ESP nothing.
  *
- * Return: false if vpe_sa_lookup() would find none in any namespace.
+ * Return: false if vpe_sa_of_packet() would find none in any namespace.
  */
 static inline bool vpe_sa_any(void)
 {

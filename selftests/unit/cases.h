@@ -7,24 +7,33 @@
 
 #include <linux/types.h>
 
+#include "../../vpe/header.h"
 #include "../../vpe/window.h"
 
 static const struct vpe_hdr_case {
+	enum vpe_layout	layout;
 	u32		spi;
 	u32		window;
 	u64		seq;
 	u8		bytes[16];
 } vpe_hdr_cases[] = {
-	{ 0x01020304, 0x05060708, 0x1112131415161718ULL,
+	{ VPE_SPI_FIRST, 0x01020304, 0x05060708, 0x1112131415161718ULL,
 	  { 1, 2, 3, 4, 6, 5, 8, 7,
 	    0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11 } },
-	{ 0x1000abcd, 0, 1,
+	{ VPE_ARES, 0x01020304, 0x05060708, 0x1112131415161718ULL,
+	  { 6, 5, 8, 7, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,
+	    4, 3, 2, 1 } },
+	{ VPE_SPI_FIRST, 0x1000abcd, 0, 1,
 	  { 0x10, 0, 0xab, 0xcd, 0, 0, 0, 0, 1 } },
-	{ 0x100, 0x0000ffff, 0x100,
+	{ VPE_ARES, 0x1000abcd, 0, 1,
+	  { 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xcd, 0xab, 0, 0x10 } },
+	{ VPE_SPI_FIRST, 0x100, 0x0000ffff, 0x100,
 	  { 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0, 1 } },
-	{ 0x80000000, 0xffff0000, 1ULL << 63,
+	{ VPE_SPI_FIRST, 0x80000000, 0xffff0000, 1ULL << 63,
 	  { 0x80, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80 } },
-	{ 0xffffffff, 0xffffffff, ~0ULL,
+	{ VPE_ARES, 0x80000000, 0xffff0000, 1ULL << 63,
+	  { 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0x80 } },
+	{ VPE_SPI_FIRST, 0xffffffff, 0xffffffff, ~0ULL,
 	  { 255, 255, 255, 255, 255, 255, 255, 255,
 	    255, 255, 255, 255, 255, 255, 255, 255 } },
 };

@@ -37,22 +37,21 @@ static struct vpe_hdr *plain_packet(const struct vpe_vector *v)
 {
 	struct vpe_hdr *hdr = malloc(v->packet_len);
 
-	vpe_hdr_write(hdr, cpu_to_be32(v->spi), v->window, v->seq);
+	vpe_hdr_write(hdr, v->layout, cpu_to_be32(v->spi), v->window, v->seq);
 	memset(hdr->icv, 0x5a, VPE_ICV_LEN);
 	memcpy(hdr + 1, v->plaintext, v->plaintext_len);
 	return hdr;
 }
 
 static int crypt(struct crypto_aead *tfm, struct vpe_hdr *hdr,
-		 unsigned int len, bool seal)
+		 enum vpe_layout layout, unsigned int len, bool seal)
 {
 	struct vpe_op *op = vpe_op_alloc(tfm, 0, len ? 1 : 0);
 	int err;
 
 	if (len)
 		sg_set_buf(op->sg, hdr + 1, len);
-	err = seal ? vpe_op_seal(op, hdr, len ? 1 : 0, len, done) :
-		     vpe_op_open(op, hdr, len ? 1 : 0, len, done);
+	err = (seal ? vpe_op_seal : vpe_op_open)(op, hdr, layout, len ? 1 : 0, len, done);
 	if (err == -EINPROGRESS) {
 		expect_eq(shim_aead_complete(), 1);
 		expect(done_op == op);
@@ -72,7 +71,7 @@ static void seal(void)
 		tfm = tfm_of(v);
 		hdr = plain_packet(v);
 		expect_eq(v->packet_len, VPE_HLEN + v->plaintext_len);
-		expect_eq(crypt(tfm, hdr, v->plaintext_len, true), 0);
+		expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, true), 0);
 		expect(!memcmp(hdr, v->packet, v->packet_len), "vector %td", v - vpe_vectors);
 		free(hdr);
 		crypto_free_aead(tfm);
@@ -88,13 +87,13 @@ static void open_packets(void)
 	for (v = vpe_vectors; v < vectors_end; v++) {
 		tfm = tfm_of(v);
 		hdr = packet_of(v->packet, v->packet_len);
-		expect_eq(crypt(tfm, hdr, v->plaintext_len, false), 0);
+		expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, false), 0);
 		expect(!memcmp(hdr + 1, v->plaintext, v->plaintext_len), "vector %td",
 		       v - vpe_vectors);
 		/* the header is as it came */
 		expect(!memcmp(hdr, v->packet, VPE_HLEN), "vector %td", v - vpe_vectors);
-		expect_eq(vpe_hdr_window(hdr), v->window);
-		expect_eq(le64_to_cpu(hdr->seq), v->seq);
+		expect_eq(vpe_iv_window(vpe_hdr_iv(hdr, v->layout)), v->window);
+		expect_eq(le64_to_cpu(vpe_hdr_iv(hdr, v->layout)->seq), v->seq);
 		free(hdr);
 		crypto_free_aead(tfm);
 	}
@@ -106,15 +105,16 @@ static void flipped_bits(void)
 	const struct vpe_vector *v;
 	struct crypto_aead *tfm;
 	struct vpe_hdr *hdr;
-	unsigned int bit;
+	unsigned int bit, spi;
 
 	for (v = vpe_vectors; v < vectors_end; v++) {
 		tfm = tfm_of(v);
+		spi = v->layout == VPE_ARES ? 96 : 0;
 		for (bit = 0; bit < v->packet_len * 8; bit++) {
 			hdr = packet_of(v->packet, v->packet_len);
 			((u8 *)hdr)[bit / 8] ^= 1 << bit % 8;
-			expect(crypt(tfm, hdr, v->plaintext_len, false) ==
-			       (bit < 32 ? 0 : -EBADMSG), "vector %td bit %u",
+			expect(crypt(tfm, hdr, v->layout, v->plaintext_len, false) ==
+			       (bit >= spi && bit < spi + 32 ? 0 : -EBADMSG), "vector %td bit %u",
 			       v - vpe_vectors, bit);
 			free(hdr);
 		}
@@ -131,7 +131,7 @@ static void wrong_length(void)
 
 	for (len = 0; len < v->plaintext_len; len++) {
 		hdr = packet_of(v->packet, v->packet_len);
-		expect_eq(crypt(tfm, hdr, len, false), -EBADMSG);
+		expect_eq(crypt(tfm, hdr, v->layout, len, false), -EBADMSG);
 		free(hdr);
 	}
 	crypto_free_aead(tfm);
@@ -143,7 +143,7 @@ static void other_key(void)
 	struct crypto_aead *tfm = tfm_of(v + ARRAY_SIZE(vpe_vectors) - 1);
 	struct vpe_hdr *hdr = packet_of(v->packet, v->packet_len);
 
-	expect_eq(crypt(tfm, hdr, v->plaintext_len, false), -EBADMSG);
+	expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, false), -EBADMSG);
 	free(hdr);
 	crypto_free_aead(tfm);
 }
@@ -165,7 +165,8 @@ static void pieces(const struct vpe_vector *v, const unsigned int *cuts,
 		len = cuts[i] - at;
 		sg_set_buf(&op->sg[i], packet_of(in + at, len), len);
 	}
-	expect_eq((seal ? vpe_op_seal : vpe_op_open)(op, hdr, n, v->plaintext_len, done), 0);
+	expect_eq((seal ? vpe_op_seal : vpe_op_open)(op, hdr, v->layout, n,
+						     v->plaintext_len, done), 0);
 	for (i = 0, at = 0; i < n; i++, at += len) {
 		len = cuts[i] - at;
 		expect(!memcmp(op->sg[i].buf, out + at, len), "piece %u of %u, end %u",
@@ -206,7 +207,7 @@ static void spare_entries(void)
 	struct vpe_op *op = vpe_op_alloc(tfm, 0, 5);
 
 	sg_set_buf(op->sg, hdr + 1, v->plaintext_len);
-	expect_eq(vpe_op_seal(op, hdr, 1, v->plaintext_len, done), 0);
+	expect_eq(vpe_op_seal(op, hdr, v->layout, 1, v->plaintext_len, done), 0);
 	expect(!memcmp(hdr, v->packet, v->packet_len));
 	kfree(op);
 	free(hdr);
@@ -222,13 +223,13 @@ static void empty(void)
 
 	memset(hdr->icv, 0, VPE_ICV_LEN);
 	before = *hdr;
-	expect_eq(crypt(tfm, hdr, 0, false), -EBADMSG);
-	expect_eq(crypt(tfm, hdr, 0, true), 0);
+	expect_eq(crypt(tfm, hdr, vpe_vectors->layout, 0, false), -EBADMSG);
+	expect_eq(crypt(tfm, hdr, vpe_vectors->layout, 0, true), 0);
 	expect(!memcmp(hdr, &before, VPE_HLEN - VPE_ICV_LEN));
 	expect(memcmp(hdr->icv, before.icv, VPE_ICV_LEN));
-	expect_eq(crypt(tfm, hdr, 0, false), 0);
+	expect_eq(crypt(tfm, hdr, vpe_vectors->layout, 0, false), 0);
 	hdr->icv[15] ^= 1;
-	expect_eq(crypt(tfm, hdr, 0, false), -EBADMSG);
+	expect_eq(crypt(tfm, hdr, vpe_vectors->layout, 0, false), -EBADMSG);
 	free(hdr);
 	crypto_free_aead(tfm);
 }
@@ -278,7 +279,8 @@ static void async_frees(void)
 		hdr[i] = plain_packet(v);
 		op = vpe_op_alloc(tfm[i], 0, 1);
 		sg_set_buf(op->sg, hdr[i] + 1, v->plaintext_len);
-		expect_eq(vpe_op_seal(op, hdr[i], 1, v->plaintext_len, free_op), -EINPROGRESS);
+		expect_eq(vpe_op_seal(op, hdr[i], v->layout, 1, v->plaintext_len, free_op),
+			  -EINPROGRESS);
 	}
 	expect_eq(shim_aead_complete(), ARRAY_SIZE(vpe_vectors));
 	for (v = vpe_vectors; v < vectors_end; v++) {
@@ -296,8 +298,8 @@ static void cipher_fails(void)
 	struct vpe_hdr *hdr = plain_packet(v);
 
 	shim_aead.error = -EIO;
-	expect_eq(crypt(tfm, hdr, v->plaintext_len, true), -EIO);
-	expect_eq(crypt(tfm, hdr, v->plaintext_len, false), -EIO);
+	expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, true), -EIO);
+	expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, false), -EIO);
 	free(hdr);
 	crypto_free_aead(tfm);
 }
@@ -347,7 +349,7 @@ static void op_layout(void)
 		expect((u8 *)op->sg >= op->req->ctx + crypto_aead_reqsize(tfm));
 		memset(op->priv, 0xee, priv);
 		sg_set_buf(op->sg, hdr + 1, v->plaintext_len);
-		expect_eq(vpe_op_seal(op, hdr, 1, v->plaintext_len, done), 0);
+		expect_eq(vpe_op_seal(op, hdr, v->layout, 1, v->plaintext_len, done), 0);
 		expect(!memcmp(hdr, v->packet, v->packet_len), "%u bytes", priv);
 		for (i = 0; i < priv; i++)
 			expect_eq(op->priv[i], 0xee);

@@ -7,10 +7,14 @@
 
 static void offsets(void)
 {
-	expect_eq(offsetof(struct vpe_hdr, spi), 0);
-	expect_eq(offsetof(struct vpe_hdr, sender_id), 4);
-	expect_eq(offsetof(struct vpe_hdr, window_id), 6);
-	expect_eq(offsetof(struct vpe_hdr, seq), 8);
+	expect_eq(offsetof(struct vpe_hdr, spi_first.spi), 0);
+	expect_eq(offsetof(struct vpe_hdr, spi_first.iv.sender_id), 4);
+	expect_eq(offsetof(struct vpe_hdr, spi_first.iv.window_id), 6);
+	expect_eq(offsetof(struct vpe_hdr, spi_first.iv.seq), 8);
+	expect_eq(offsetof(struct vpe_hdr, ares.iv.sender_id), 0);
+	expect_eq(offsetof(struct vpe_hdr, ares.iv.window_id), 2);
+	expect_eq(offsetof(struct vpe_hdr, ares.iv.seq), 4);
+	expect_eq(offsetof(struct vpe_hdr, ares.spi), 12);
 	expect_eq(offsetof(struct vpe_hdr, icv), 16);
 	expect_eq(sizeof(struct vpe_hdr), 32);
 	expect_eq(VPE_HLEN, 32);
@@ -28,9 +32,10 @@ static void bytes(void)
 
 	for (c = vpe_hdr_cases; c < vpe_hdr_cases + ARRAY_SIZE(vpe_hdr_cases); c++) {
 		memset(room, 0x5a, sizeof(room));
-		vpe_hdr_write(hdr, cpu_to_be32(c->spi), c->window, c->seq);
+		vpe_hdr_write(hdr, c->layout, cpu_to_be32(c->spi), c->window, c->seq);
 		expect(!memcmp(hdr, c->bytes, sizeof(c->bytes)), "spi %#x", c->spi);
-		expect(!memcmp(vpe_hdr_iv(hdr), c->bytes + 4, 12), "spi %#x", c->spi);
+		expect((u8 *)vpe_hdr_iv(hdr, c->layout) - (u8 *)hdr ==
+		       (c->layout == VPE_ARES ? 0 : 4));
 		expect_eq(hdr->icv[0], 0x5a);
 		expect_eq(hdr->icv[15], 0x5a);
 		expect_eq(room[0], 0x5a5a5a5a);
@@ -45,9 +50,12 @@ static void read_back(void)
 
 	for (c = vpe_hdr_cases; c < vpe_hdr_cases + ARRAY_SIZE(vpe_hdr_cases); c++) {
 		memcpy(&hdr, c->bytes, sizeof(c->bytes));
-		expect_eq(be32_to_cpu(hdr.spi), c->spi);
-		expect_eq(vpe_hdr_window(&hdr), c->window);
-		expect_eq(le64_to_cpu(hdr.seq), c->seq);
+		if (c->layout == VPE_ARES)
+			expect_eq(le32_to_cpu(hdr.ares.spi), c->spi);
+		else
+			expect_eq(be32_to_cpu(hdr.spi_first.spi), c->spi);
+		expect_eq(vpe_iv_window(vpe_hdr_iv(&hdr, c->layout)), c->window);
+		expect_eq(le64_to_cpu(vpe_hdr_iv(&hdr, c->layout)->seq), c->seq);
 	}
 }
 

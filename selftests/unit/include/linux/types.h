@@ -23,8 +23,10 @@ typedef unsigned int gfp_t;
 
 /* little endian machines only, see the Makefile */
 #define cpu_to_le16(x)	((__le16)(x))
+#define cpu_to_le32(x)	((__le32)(x))
 #define cpu_to_le64(x)	((__le64)(x))
 #define le16_to_cpu(x)	((u16)(x))
+#define le32_to_cpu(x)	((u32)(x))
 #define le64_to_cpu(x)	((u64)(x))
 #define cpu_to_be32(x)	((__be32)__builtin_bswap32(x))
 #define be32_to_cpu(x)	__builtin_bswap32((u32)(x))
