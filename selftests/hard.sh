@@ -83,6 +83,20 @@ sender_report() {
 	[ -n "$sent" ] || fail "the sender said nothing: $(<"$TMP/sent.err")"
 }
 
+# all_received DELETED: by $sent and $received each packet came, and once. While
+# DELETED SAs were deleted as many may have been refused to their sender: what is
+# between look-up and output at that moment xfrm refuses, ESP's as well.
+all_received() {
+	local refused
+
+	refused=$(value "$sent" einval)
+	[ "$(value "$received" unique)" -gt 0 ] || fail "nothing was received"
+	[ "$refused" -le $1 ] || fail "$refused packets were refused"
+	[ $(($(value "$sent" attempts) - refused)) -eq "$(value "$received" unique)" ] ||
+		fail "packets were lost"
+	[ "$(value "$received" duplicates)" -eq 0 ] || fail "packets came twice"
+}
+
 # capture_start NS INTERFACE FILE [COUNT]: protocol 50, whole packets (of up to
 # 2048 bytes: the buffer has one slot of the largest size for each); ends by
 # itself after COUNT
