@@ -356,9 +356,26 @@ unloading() {
 	run ip -n "$HV1" xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x2000 \
 		reqid 1 mode tunnel aead "$AEAD" "$(random_key $((16 + SALT)))" 128
 	run rmmod xfrm_vpe
+	esp_refuses "$AEAD" 16 24 32
+	esp_refuses 'rfc7539esp(chacha20,poly1305)' 16 24 32
 	run module_load
 	xfrm_flush
 	nothing_left
+}
+
+# esp_refuses CIPHER BYTES...: without the module the keys of VPE make no ESP SA.
+# (Our ip would have it loaded.)
+esp_refuses() {
+	local bytes
+
+	[ -n "$(type -t ip-stock)" ] || return 0
+	for bytes in "${@:2}"; do
+		ip-stock -n "$HV1" xfrm state add src 10.0.0.1 dst 10.0.0.2 proto esp spi 0x2001 \
+			reqid 1 mode tunnel aead "$1" "$(random_key $bytes)" 128 \
+			extra-flag 0x80000000 2>"$TMP/said" && fail "ESP takes $bytes bytes for $1"
+	done
+	module_loaded && fail "the module is loaded"
+	return 0
 }
 
 # An update of an SA is the same SA: key context, numbers and windows go on.
