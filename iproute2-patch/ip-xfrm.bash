@@ -33,6 +33,7 @@ _ip_xfrm_value() {
 	dir) choice=(in out fwd) ;;
 	action) choice=(allow block) ;;
 	level) choice=(required use) ;;
+	udpcsum | udp6zerocsumtx) choice=(on off) ;;
 	*) return 1 ;;
 	esac
 }
@@ -69,8 +70,10 @@ _ip_xfrm_policy() {
 
 _ip_xfrm_vpe() {
 	case "${words[*]:2:2}" in
-	'') choice=(show stats set window help) ;;
-	set) choice=(rx-windows-max) ;;
+	'') choice=(show stats set listen window help) ;;
+	set*) _ip_xfrm_options rx-windows-max lanes udpcsum udp6zerocsumtx ;;
+	listen) choice=(add del show help) ;;
+	'listen add') [ ${#words[@]} -lt 5 ] || choice=(udp6zerocsumrx) ;;
 	window) choice=(show help) ;;
 	'window show')
 		_ip_xfrm_options dst spi sender-id window-id
@@ -84,7 +87,7 @@ _ip_xfrm_vpe() {
 _ip_xfrm_free() {
 	case $prev in
 	src | dst | spi | reqid | mark | seq | replay-window | sel | output-mark | if_id | tfcpad | \
-		sender-id | window-id | rx-windows-max | priority | index | sport | dport | : | -n | \
+		sender-id | window-id | rx-windows-max | lanes | priority | index | sport | dport | : | -n | \
 		-netns | *soft | *hard)
 		return 0
 		;;

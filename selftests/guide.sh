@@ -143,6 +143,20 @@ evpn() {
 	wire_clean
 }
 
+paths() {
+	chapter "Over many paths"
+	policies 4 4
+	sink
+	counters_mark
+	ns_exec "$HV1" bash -c "for i in {1..20}; do echo -n . >/dev/udp/${INNER[42]}/9; done"
+	sunk ....................
+	ping_ok "$HV1" 2 $((1440 - 28)) ${INNER[42]} -M 'do'
+	carried 22 2
+	[ "$(ip -n "$HV1" -j xfrm vpe window show tx | jq 'map(.port) | unique | length')" -ge 10 ] ||
+		fail "20 flows have few ports"
+	wire_clean
+}
+
 # esp_lines SIDE: the SAs and policies of a pair of hosts before they know VPE
 esp_lines() {
 	local d=out e=in
@@ -197,11 +211,12 @@ outage() {
 }
 
 backlog_grow
-ktap_plan 6
+ktap_plan 7
 ktap_test "VXLAN tunnel" tunnel_of_vxlan
 ktap_test "gateways" gateways
 ktap_test "xfrm interfaces" interfaces
 ktap_test "hypervisors with EVPN" evpn
+ktap_test "over many paths" paths
 ktap_test "from ESP to VPE, hv1 sends" outage 1 2 0x101 $SPI12
 ktap_test "from ESP to VPE, hv2 sends" outage 2 1 0x102 $SPI21
 ktap_finish

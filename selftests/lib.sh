@@ -366,6 +366,27 @@ AEAD='rfc4106(gcm(aes))' LAYOUT=spi-first
 readonly SPI12=0x1001 SPI21=0x1002
 KEY12='' KEY21=''
 
+# What all SAs have besides
+SA_ARGS=()
+
+# udp COMMAND...: with SAs in UDP, and sockets for them
+udp() {
+	local hv
+
+	SA_ARGS=(encap espinudp ${UDP_SPORT:-0} 4500 0.0.0.0)
+	for hv in "$HV1" "$HV2"; do
+		run ip -n "$hv" xfrm vpe listen 4500
+		defer ip -n "$hv" xfrm vpe listen del 4500
+	done
+	"$@"
+}
+
+# ares COMMAND...: in that layout
+ares() {
+	LAYOUT=ares
+	"$@"
+}
+
 # sa_add NS OUTER-FAMILY FROM TO SPI KEY [ARG...]: one VPE SA, FROM and TO being
 # sides; ARG... as in "ip xfrm state add". IP=ip-stock makes it with that.
 sa_add() {
@@ -380,7 +401,7 @@ sa_add() {
 	fi
 	"${IP:-ip}" -n "$ns" xfrm state add src "${OUTER[$f$from]}" \
 		dst "${OUTER[$f$to]}" "${kind[@]}" spi "$spi" reqid 1 mode tunnel \
-		aead "$AEAD" "$key" 128 "$@" "${flag[@]}"
+		aead "$AEAD" "$key" 128 "$@" "${SA_ARGS[@]}" "${flag[@]}"
 }
 
 # sas OUTER-FAMILY [ARG...]: the SAs of both directions in both hypervisors.
@@ -419,7 +440,7 @@ sa_line() {
 		xflag='layout ares'
 	fi
 	echo "xfrm state add src ${OUTER[$f$from]} dst ${OUTER[$f$to]} proto $proto spi $spi" \
-		"reqid 1 mode tunnel aead $AEAD $key 128 flag af-unspec $* $xflag"
+		"reqid 1 mode tunnel aead $AEAD $key 128 flag af-unspec $* ${SA_ARGS[*]} $xflag"
 }
 
 # policy NS DIR FROM TO INNER-FAMILY OUTER-FAMILY
@@ -711,16 +732,18 @@ carried() {
 wire_pids=() wire_before=''
 
 # wire_start: for the rest of the file (of the test, if called there), all packets
-# are looked at that a hypervisor puts on the wire and that are not protocol 50
-# between outer addresses, ARP or neighbour discovery. (Those that come in are
+# are looked at that a hypervisor puts on the wire and that are not protocol 50,
+# or UDP to port 4500 (or a fragment of that), between outer addresses, ARP or neighbour discovery. (Those that come in are
 # seen once more decrypted, as with ESP.)
 wire_start() {
 	local hv allowed='arp'
 
 	allowed+=' or (icmp6 and ip6[40] >= 130 and ip6[40] <= 143)'
 	allowed+=' or (ip6[6] == 0 and ip6[40] == 58)'
-	allowed+=" or (ip proto 50 and host ${OUTER[41]} and host ${OUTER[42]})"
-	allowed+=" or (ip6 proto 50 and host ${OUTER[61]} and host ${OUTER[62]})"
+	allowed+=" or ((ip proto 50 or udp dst port 4500 or (ip proto 17 and ip[6:2] & 0x1fff != 0))"
+	allowed+=" and host ${OUTER[41]} and host ${OUTER[42]})"
+	allowed+=" or ((ip6 proto 50 or udp dst port 4500 or (ip6[6] == 44 and ip6[40] == 17))"
+	allowed+=" and host ${OUTER[61]} and host ${OUTER[62]})"
 	wire_pids=()
 	for hv in HV1 HV2; do
 		: >"$TMP/clear.$hv.err"
@@ -817,6 +840,7 @@ vpe_wire() {
 wire_key() {
 	[[ $AEAD != *chacha* ]] || echo -n chacha:
 	[ $LAYOUT = spi-first ] || echo -n $LAYOUT:
+	[[ ${SA_ARGS[*]} != *espinudp* ]] || echo -n udp:
 	echo "$KEY12"
 }
 

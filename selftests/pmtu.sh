@@ -40,8 +40,9 @@ begin() {
 	local kind=$1 outer=$2 inner=$3
 
 	mtu=$(($4 - ${OVERHEAD[$kind$outer]}))
+	[ ${#SA_ARGS[@]} = 0 ] || mtu=$((mtu - 8))
+	path_mtu $4
 	shift 4
-	path_mtu $((mtu + ${OVERHEAD[$kind$outer]}))
 	forget
 	tunnel_of $kind $outer $inner "$@"
 	counters_mark
@@ -260,18 +261,13 @@ both() {
 	done
 }
 
-ares() {
-	LAYOUT=ares
-	"$@"
-}
-
 topo_middle || skip_all "no namespaces"
 middle_forwards
 for ns in "$HV1" "$HV2"; do
 	ns_exec "$ns" sh -c 'echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
 		echo 0 >/proc/sys/net/ipv6/icmp/ratelimit'
 done
-ktap_plan 30
+ktap_plan 36
 for outer in 4 6; do
 	for inner in 4 6; do
 		ktap_test "$inner in $outer: local sender" both local_sender $outer $inner
@@ -283,6 +279,10 @@ for outer in 4 6; do
 	ktap_test "6 in $outer: the least that IPv6 carries" minimum $outer
 	ktap_test "layout ares, 4 in $outer: local sender" ares local_sender vpe $outer 4
 	ktap_test "layout ares, 6 in $outer: tenant" ares tenant vpe $outer 6
+	ktap_test "in UDP, 6 in $outer: local sender" udp local_sender vpe $outer 6
+	ktap_test "in UDP, 4 in $outer: tenant" udp tenant vpe $outer 4
+	ktap_test "layout ares in UDP, 4 in $outer: local sender" \
+		udp ares local_sender vpe $outer 4
 	ktap_test "in $outer: errors that are believed" both believed $outer
 	ktap_test "in $outer: what was learned expires" both expiry $outer
 done

@@ -137,10 +137,14 @@ unknown_flags() {
 }
 
 entropy() {
-	flag_refused "VPE: UDP entropy is not supported yet" 0x90000000
-	option_refused "VPE: UDP entropy is not supported yet" entropy
+	flag_refused "VPE: entropy needs encap (UDP), or an IPv6 outer header for its label" \
+		0x90000000
+	option_refused "VPE: entropy needs encap (UDP), or an IPv6 outer header for its label" \
+		entropy
+	option_refused "VPE: entropy needs the source port 0, all packets share another" \
+		entropy encap espinudp 4500 4500 0.0.0.0
 	KEY=$(random_key 20)
-	says "VPE: UDP entropy is not supported yet" add ip proto esp xflag $ESP_XFLAG
+	says "VPE: entropy for ESP is not supported yet" add ip proto esp xflag $ESP_XFLAG
 	nothing_left
 }
 
@@ -273,8 +277,8 @@ classic() {
 }
 
 encap() {
-	refused "VPE: UDP encapsulation is not supported yet" \
-		encap espinudp 4500 4500 0.0.0.0
+	refused "VPE: encap needs a destination port" encap espinudp 4500 0 0.0.0.0
+	refused "VPE: the encapsulation must be espinudp" encap espintcp 4500 4500 0.0.0.0
 }
 
 tfcpad() {

@@ -152,6 +152,7 @@ completion() {
 	completes 'ip xfrm v' vpe
 	completes 'ip -n hv1 -s -j xfrm v' vpe
 	completes 'ip xfrm vpe s' show stats set
+	completes 'ip xfrm vpe set lanes 8 udpcsum on u' udp6zerocsumtx
 	completes 'ip xfrm vpe show dst fd00::1 ' src spi
 	completes 'ip xfrm vpe window show spi 1 tx ' dst sender-id window-id
 	completes 'ip xfrm vpe window show spi '
@@ -175,11 +176,12 @@ completion_help() {
 	local line word offered=' '
 
 	. "$lib_dir/../iproute2-patch/ip-xfrm.bash"
-	for line in '' 'vpe ' 'vpe show ' 'vpe set ' 'vpe window ' 'vpe window show '; do
+	for line in '' 'vpe ' 'vpe show ' 'vpe set ' 'vpe set udpcsum ' 'vpe listen ' \
+		'vpe listen add 4500 ' 'vpe window ' 'vpe window show '; do
 		complete_line "ip xfrm $line"
 		offered+="${COMPREPLY[*]} "
 	done
-	for word in $(ip xfrm vpe help 2>&1 | grep -oE '\<[a-z][a-z-]+' | grep -vx -e ip -e xfrm); do
+	for word in $(ip xfrm vpe help 2>&1 | grep -oE '\<[a-z][a-z0-9-]+' | grep -vx -e ip -e xfrm); do
 		[[ $offered == *" $word "* ]] || fail "'$word' is not offered: $offered"
 	done
 	[ -n "${word-}" ] || fail "no help"

@@ -10,12 +10,14 @@ see Documentation/protocol.rst.
 are commands read from standard input, one a line (loading the cipher takes
 longer than all else), each answered by a line "ok" or "failed: REASON". Runs in
 the namespace of the sending hypervisor, whose wire is eth0. KEY is AES-GCM's and
-the layout spi-first; chacha:KEY, ares:KEY and chacha:ares:KEY say otherwise. SRC
-and DST are outer addresses. Inner addresses are those of lib.sh.
+the layout spi-first on protocol 50; chacha:KEY, ares:KEY, udp:KEY and these
+together say otherwise. SRC and DST are outer addresses. Inner addresses are those
+of lib.sh.
 """
 import ipaddress
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -25,6 +27,7 @@ import time
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 INNER = {4: ("192.168.1.1", "192.168.2.1"), 6: ("fd00:1::1", "fd00:2::1")}
+UDP_PORT = 4500
 ETH = {4: 0x0800, 6: 0x86dd}
 SLOW = os.environ.get("KSFT_MACHINE_SLOW") == "yes" or \
     os.environ.get("VPE_KERNEL") == "debug"
@@ -73,9 +76,9 @@ def ip_fragment(family, src, dst, proto, piece, at, more, ident):
     return ip_header(6, src, dst, 44, len(head + piece)) + head + piece
 
 
-def udp(src, dst, port, payload):
-    """A UDP packet without IP header, from and to one port."""
-    packet = struct.pack("!HHHH", port, port, 8 + len(payload), 0) + payload
+def udp(src, dst, port, payload, sport=None):
+    """A UDP packet without IP header, from and to one port, or from another."""
+    packet = struct.pack("!HHHH", sport or port, port, 8 + len(payload), 0) + payload
     pseudo = ipaddress.ip_address(src).packed + \
         ipaddress.ip_address(dst).packed + struct.pack("!II", len(packet), 17)
     check = checksum(pseudo + packet) or 0xffff
@@ -97,6 +100,8 @@ class Sa:
         cipher = ChaCha20Poly1305 if "chacha" in how else AESGCM
         self.aead = cipher(bytes.fromhex(key[2:]))
         self.ares = "ares" in how
+        self.udp = 8 if "udp" in how else 0	# bytes
+        self.sports = {}			# seen, by window
         self.src, self.dst = src, dst
         self.spi = int(spi, 0)
 
@@ -120,6 +125,9 @@ class Sa:
         return struct.unpack("<HHQ", iv) + (plain,)
 
     def outer(self, vpe, proto=50, **header):
+        if self.udp and proto == 50:
+            vpe = udp(self.src, self.dst, UDP_PORT, vpe, 50000 + len(vpe) % 1000)
+            proto = 17
         return ip_header(self.family, self.src, self.dst, proto, len(vpe),
                          **header) + vpe
 
@@ -140,11 +148,11 @@ class Wire:
             if addr[2] == socket.PACKET_OUTGOING and addr[1] == ETH[self.family]:
                 yield frame[14:]
 
-    def next_vpe(self):
-        """The next outgoing packet of protocol 50, from its IP header on."""
+    def next_vpe(self, wanted):
+        """The next outgoing packet of that protocol, from its IP header on."""
         for packet in self:
             proto = packet[9] if self.family == 4 else packet[6]
-            if proto == 50:
+            if proto == wanted:
                 return packet
         return None
 
@@ -178,7 +186,7 @@ def check_outer4(packet, sa, inner, options):
     tos, length, ident, frag, ttl = struct.unpack_from("!xBHHHB", packet)
     want_df = inner["df"] or inner["family"] == 6 and inner["len"] > 1280
     expect("outer version and header length", hex(packet[0]), "0x45")
-    expect("outer length", length, 20 + 32 + inner["len"])
+    expect("outer length", length, 20 + sa.udp + 32 + inner["len"])
     expect("outer flags and offset", hex(frag), "0x4000" if want_df else "0x0")
     if want_df:
         expect("ID of a packet with DF", ident, 0)
@@ -193,13 +201,44 @@ def check_outer4(packet, sa, inner, options):
 def check_outer6(packet, sa, inner, options):
     first, length, nexthdr, hops = struct.unpack_from("!IHBB", packet)
     expect("outer version", first >> 28, 6)
-    expect("outer length", length, 32 + inner["len"])
-    expect("outer next header", nexthdr, 50)
+    expect("outer length", length, sa.udp + 32 + inner["len"])
+    expect("outer next header", nexthdr, 17 if sa.udp else 50)
     expect("outer hop limit", hops, 64)
     expect("outer source", str(ipaddress.ip_address(packet[8:24])), sa.src)
     expect("outer destination", str(ipaddress.ip_address(packet[24:40])), sa.dst)
     check_tos(first >> 20 & 0xff, inner["tos"], options)
     return packet[40:], None
+
+
+def check_udp(packet, sa):
+    """The source port of a packet without IP header, and the packet without that
+    of UDP. RFC 3948: no checksum in IPv4."""
+    sport, dport, length, check = struct.unpack_from("!HHHH", packet)
+    expect("UDP destination port", dport, UDP_PORT)
+    expect("UDP length", length, len(packet))
+    expect("dynamic UDP source port", sport >= 49152, True)
+    if sa.family == 4:
+        expect("UDP checksum", check, 0)
+    else:
+        expect("UDP packet with checksum", packet.hex(),
+               udp(sa.src, sa.dst, UDP_PORT, packet[8:], sport).hex())
+    return sport, packet[8:]
+
+
+def show_of(sa, *what):
+    """What ip -j xfrm vpe shows of an SA."""
+    return json.loads(subprocess.run(
+        ["ip", "-j", "xfrm", "vpe", *what, "spi", hex(sa.spi)], check=True,
+        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout)
+
+
+def check_ports(sa):
+    """Each window has one port, which is the one that is shown."""
+    shown = {w["window-id"]: w.get("port") for w in show_of(sa, "window", "show")
+             if w["direction"] == "tx"}
+    for window, sports in sa.sports.items():
+        expect(f"source ports of window {window}", sports, {shown[window]})
+    expect("equal ports", len(set(shown.values())), len(shown))
 
 
 def check_tos(tos, inner, options):
@@ -215,11 +254,19 @@ def check_tos(tos, inner, options):
     expect(f"outer DS field for an inner {inner:#x}", hex(tos), hex(dscp | ecn))
 
 
+def possible_cpus():
+    with open("/sys/devices/system/cpu/possible", encoding="ascii") as possible:
+        return int(re.split("[-,]", possible.read())[-1]) + 1
+
+
 def sent(sa, options):
     """Sends inner packets of all kinds and looks at the outer ones."""
     wire = Wire(sa.family)
     cpus = sorted(CPUS)
     last, idents, first = {}, [], None
+    # Windows of a CPU; of layout ares in UDP none is 0
+    lanes = show_of(sa, "show")[0]["lanes"] // possible_cpus() if sa.udp else 1
+    first_lane = 1 if sa.udp and sa.ares else 0
     began = time.time_ns()
     kinds = [(f, tos, df, size) for f in (4, 6) for tos in (0, 0xb9, 0x03, 0x28)
              for df in (False, True) for size in (0, 1, 700, 1330)]
@@ -237,11 +284,16 @@ def sent(sa, options):
         inner = {"family": family, "tos": tos, "len": len(packet),
                  "df": df and family == 4}
         check = check_outer4 if sa.family == 4 else check_outer6
-        vpe, ident = check(wire.next_vpe(), sa, inner, options)
+        vpe, ident = check(wire.next_vpe(17 if sa.udp else 50), sa, inner, options)
+        sport = 0
+        if sa.udp:
+            sport, vpe = check_udp(vpe, sa)
         sender, window, seq, plain = sa.open(vpe)
+        if sa.udp:
+            sa.sports.setdefault(window, set()).add(sport)
         expect("inner packet", plain.hex(), packet.hex())
         expect("Sender ID", sender, 0)
-        expect("Window ID", window, cpu)
+        expect("CPU of the window", (window - first_lane) // lanes, cpu)
         if window in last:
             expect("sequence in its window", seq, last[window] + 1)
         elif first is None:
@@ -250,16 +302,18 @@ def sent(sa, options):
             # back since the module was loaded
             if "fresh" in options and not 0 <= seq - began < 3600 * 10**9:
                 raise Failed(f"first number {seq}, should be above {began}")
+        elif "fresh" in options:
+            expect(f"first number of window {window}", seq, first)
         last[window] = seq
         if ident is not None:
             idents.append(ident)
-    expect("windows seen", sorted(last), cpus)
+    expect("windows of CPUs seen",
+           sorted({(window - first_lane) // lanes for window in last}), cpus)
+    if sa.udp:
+        check_ports(sa)
     expect("equal IDs", len(idents) - len(set(idents)), 0)
-    show = json.loads(subprocess.run(
-        ["ip", "-j", "xfrm", "vpe", "show", "spi", hex(sa.spi)], check=True,
-        stdout=subprocess.PIPE, stdin=subprocess.DEVNULL).stdout)[0]
     if "fresh" in options:
-        expect("first-seq in ip xfrm vpe show", show["first-seq"], first)
+        expect("first-seq in ip xfrm vpe show", show_of(sa, "show")[0]["first-seq"], first)
 
 
 ##############################################################################

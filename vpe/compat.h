@@ -49,6 +49,13 @@ static inline void *vpe_completion_data(struct crypto_async_request *arg)
 	ipv6_stub->ipv6_fragment(net, sk, skb, output)
 #endif
 
+/* Late kernels' UDP tunnels have a sock where others have its socket. */
+#ifdef HAVE_UDP_TUNNEL_SOCK
+#define vpe_tunnel_sock(sock)	((sock)->sk)
+#else
+#define vpe_tunnel_sock(sock)	(sock)
+#endif
+
 /* 6.10 */
 #ifndef HAVE_ALLOC_NETDEV_DUMMY
 static inline struct net_device *alloc_netdev_dummy(int sizeof_priv)

@@ -5,7 +5,7 @@
  * The IV of a packet is (Sender ID, Window ID, sequence number), so that under
  * one key no (window, number) may be sent twice. Three things see to it:
  *
- * - a counter belongs to one CPU and is moved on in one step that neither
+ * - a counter, one lane, belongs to one CPU and is moved on in one step that neither
  *   preemption nor an interrupt divides;
  * - the counters of a key outlive the SA that used them, and go on when the
  *   key comes back (struct vpe_context);
@@ -120,20 +120,49 @@ static bool vpe_digest_equal(const struct vpe_digest *a,
 	return !((a->word[0] ^ b->word[0]) | (a->word[1] ^ b->word[1]));
 }
 
+/* Window IDs of the highest class must have room for the highest lane. */
+static bool vpe_lanes_fit(const struct vpe_lanes *lanes)
+{
+	return vpe_lanes_end(lanes) <= 1 << (16 - VPE_CLASS_BITS);
+}
+
+/**
+ * vpe_lanes_set - choose the windows of senders
+ * @lanes: the choice
+ * @first: Window ID of the first lane
+ * @want: how many there should be in all, at least; as many for each CPU
+ *
+ * Return: 0, or -E2BIG if there are more CPUs than Window IDs have room for.
+ */
+int vpe_lanes_set(struct vpe_lanes *lanes, u32 first, u32 want)
+{
+	*lanes = (struct vpe_lanes) { .first = first, .per_cpu = 1 };
+	while (lanes->per_cpu * nr_cpu_ids < want &&
+	       lanes->per_cpu < VPE_LANES_PER_CPU_MAX)
+		lanes->per_cpu *= 2;
+	while (lanes->per_cpu && !vpe_lanes_fit(lanes))
+		lanes->per_cpu /= 2;
+	return lanes->per_cpu ? 0 : -E2BIG;
+}
+
 static struct vpe_context *vpe_context_alloc(struct vpe_scope *scope,
-					     const struct vpe_digest *digest)
+					     const struct vpe_digest *digest,
+					     const struct vpe_lanes *lanes)
 {
 	struct vpe_context *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
 
 	if (!ctx)
 		return NULL;
 
-	ctx->lanes = alloc_percpu(struct vpe_lane);
-	if (!ctx->lanes) {
+	ctx->counter = __alloc_percpu(lanes->per_cpu * sizeof(*ctx->counter),
+				      __alignof__(*ctx->counter));
+	if (!ctx->counter) {
 		kfree(ctx);
 		return NULL;
 	}
 	xa_init_flags(&ctx->windows, XA_FLAGS_LOCK_BH);
+	ctx->lanes = *lanes;
+	get_random_bytes(ctx->spread, sizeof(ctx->spread));
 	ctx->scope = scope;
 	ctx->digest = *digest;
 	refcount_set(&ctx->ref, 1);
@@ -149,7 +178,7 @@ static void vpe_context_free(struct rcu_head *rcu)
 	xa_for_each(&ctx->windows, id, w)
 		kfree(w);
 	xa_destroy(&ctx->windows);
-	free_percpu(ctx->lanes);
+	free_percpu(ctx->counter);
 	kfree(ctx);
 }
 
@@ -173,18 +202,20 @@ static struct vpe_context *vpe_context_find(const struct vpe_scope *scope,
  * @scope: network namespace; outlives the context
  * @key: the cipher's key, without salt
  * @len: its length, bytes
+ * @lanes: windows to send by, if it is made; they stay for its life
  *
  * Context: process, may sleep.
  * Return: a context, to be given back by vpe_context_put(), or NULL without
  * memory.
  */
 struct vpe_context *vpe_context_get(struct vpe_scope *scope, const void *key,
-				    unsigned int len)
+				    unsigned int len,
+				    const struct vpe_lanes *lanes)
 {
 	struct vpe_digest digest = vpe_digest(key, len);
 	struct vpe_context *ctx, *new;
 
-	new = vpe_context_alloc(scope, &digest);
+	new = vpe_context_alloc(scope, &digest, lanes);
 	if (!new)
 		return NULL;
 
@@ -208,10 +239,10 @@ struct vpe_context *vpe_context_get(struct vpe_scope *scope, const void *key,
 static u64 vpe_context_highest(const struct vpe_context *ctx)
 {
 	u64 highest = 0;
-	unsigned int cpu;
+	u32 window;
 
-	for_each_possible_cpu(cpu)
-		highest = max(highest, vpe_context_last(ctx, cpu));
+	for (window = ctx->lanes.first; window < vpe_lanes_end(&ctx->lanes); window++)
+		highest = max(highest, vpe_context_last(ctx, window));
 	return highest;
 }
 
@@ -305,8 +336,9 @@ out:
 }
 
 /**
- * vpe_context_reserve - take the next numbers of this CPU's window
+ * vpe_context_reserve - take the next numbers of one of this CPU's windows
  * @ctx: key context, started
+ * @flow: hash of the inner flow, which chooses the window
  * @n: how many, at least 1
  * @seq: where to put the first of them, and their window
  *
@@ -316,18 +348,20 @@ out:
  * Context: any but NMI.
  * Return: 0, or -EOVERFLOW when the window has used up its numbers.
  */
-int vpe_context_reserve(struct vpe_context *ctx, unsigned int n,
+int vpe_context_reserve(struct vpe_context *ctx, u32 flow, unsigned int n,
 			struct vpe_seq *seq)
 {
+	u32 lane = flow & (ctx->lanes.per_cpu - 1);
 	u64 room = U64_MAX - ctx->first, sent;
 	int err = 0;
 
 	preempt_disable();
-	seq->window = smp_processor_id();
-	sent = this_cpu_add_return(ctx->lanes->sent, n);
+	seq->window = ctx->lanes.first +
+		      smp_processor_id() * ctx->lanes.per_cpu + lane;
+	sent = this_cpu_add_return(ctx->counter[lane].sent, n);
 	if (unlikely(sent - 1 > room)) {
 		/* It stands here, or enough further calls would wrap it. */
-		this_cpu_write(ctx->lanes->sent, room + 1);
+		this_cpu_write(ctx->counter[lane].sent, room + 1);
 		err = -EOVERFLOW;
 	}
 	preempt_enable();
@@ -338,15 +372,32 @@ int vpe_context_reserve(struct vpe_context *ctx, unsigned int n,
 }
 
 /**
- * vpe_context_last - the last number one CPU has taken
+ * vpe_context_sent - how many numbers of a window were taken
  * @ctx: key context
- * @cpu: a possible CPU
+ * @window: Window ID
  *
- * Return: the number, 0 if that CPU has not sent.
+ * Return: their number, 0 of a window that is not for sending.
  */
-u64 vpe_context_last(const struct vpe_context *ctx, unsigned int cpu)
+u64 vpe_context_sent(const struct vpe_context *ctx, u32 window)
 {
-	u64 sent = READ_ONCE(per_cpu_ptr(ctx->lanes, cpu)->sent);
+	u32 cpu = vpe_context_cpu(ctx, window);
+
+	if (window < ctx->lanes.first || cpu >= nr_cpu_ids || !cpu_possible(cpu))
+		return 0;
+	window = (window - ctx->lanes.first) & (ctx->lanes.per_cpu - 1);
+	return READ_ONCE(per_cpu_ptr(ctx->counter, cpu)[window].sent);
+}
+
+/**
+ * vpe_context_last - the last number of a window that was taken
+ * @ctx: key context, started
+ * @window: Window ID
+ *
+ * Return: the number, 0 if nothing was sent by that window.
+ */
+u64 vpe_context_last(const struct vpe_context *ctx, u32 window)
+{
+	u64 sent = vpe_context_sent(ctx, window);
 
 	if (!sent)
 		return 0;

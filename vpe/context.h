@@ -6,6 +6,7 @@
 #ifndef _VPE_CONTEXT_H
 #define _VPE_CONTEXT_H
 
+#include <linux/cpumask.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
@@ -18,6 +19,12 @@
 #define VPE_CONTEXT_WINDOWS_MAX	65536		/* receive windows of one SA */
 #define VPE_NET_WINDOWS_MAX	1048576		/* of one namespace, default */
 #define VPE_AHEAD_MAX		(24 * 3600 * 1000000000ULL)	/* nanoseconds */
+#define VPE_CLASS_BITS		3		/* of a Window ID, for QoS */
+#define VPE_LANES_DEFAULT	1024		/* of one SA that spreads */
+#define VPE_LANES_MAX		8192		/* what Window IDs have room for */
+#define VPE_LANES_PER_CPU_MAX	4096		/* what per-CPU memory allows */
+#define VPE_PORT_FIRST		49152		/* of source ports (RFC 6335) */
+#define VPE_PORT_MASK		0x3fff
 
 /**
  * struct vpe_scope - a network namespace as key contexts see it
@@ -44,7 +51,17 @@ struct vpe_digest {
 };
 
 /**
- * struct vpe_lane - the sequence counter of one CPU
+ * struct vpe_lanes - the windows that a sender uses: @first + cpu * @per_cpu + n
+ * @first: number of the first one
+ * @per_cpu: how many each CPU has, a power of two
+ */
+struct vpe_lanes {
+	u32		first;
+	u32		per_cpu;
+};
+
+/**
+ * struct vpe_lane - the sequence counter of one window, which one CPU has
  * @sent: numbers taken so far; written by its CPU only
  */
 struct vpe_lane {
@@ -54,7 +71,9 @@ struct vpe_lane {
 /**
  * struct vpe_context - counters and windows of one (namespace, key)
  * @first: number that each lane starts with; 0 while nothing was sent
- * @lanes: one counter for each possible CPU
+ * @counter: @lanes.per_cpu counters for each possible CPU
+ * @lanes: which windows are used
+ * @spread: what makes a source port of a Window ID, see vpe_context_entropy()
  * @windows: replay windows by Sender ID << 16 | Window ID
  * @window_size: packets, for windows to be made
  * @nr_windows: entries of @windows, under its lock
@@ -71,7 +90,9 @@ struct vpe_lane {
  */
 struct vpe_context {
 	u64			first;
-	struct vpe_lane __percpu *lanes;
+	struct vpe_lane __percpu *counter;
+	struct vpe_lanes	lanes;
+	u32			spread[2];
 	struct xarray		windows;
 	u32			window_size;
 	u32			nr_windows;
@@ -99,18 +120,75 @@ void vpe_contexts_exit(void);
 bool vpe_clock_is_set(void);
 void vpe_clock_sample(void);
 
+int vpe_lanes_set(struct vpe_lanes *lanes, u32 first, u32 want);
+
 struct vpe_context *vpe_context_get(struct vpe_scope *scope, const void *key,
-				    unsigned int len);
+				    unsigned int len,
+				    const struct vpe_lanes *lanes);
 void vpe_context_put(struct vpe_context *ctx);
 
 int vpe_context_start(struct vpe_context *ctx, u64 last);
-int vpe_context_reserve(struct vpe_context *ctx, unsigned int n,
+int vpe_context_reserve(struct vpe_context *ctx, u32 flow, unsigned int n,
 			struct vpe_seq *seq);
-u64 vpe_context_last(const struct vpe_context *ctx, unsigned int cpu);
+u64 vpe_context_sent(const struct vpe_context *ctx, u32 window);
+u64 vpe_context_last(const struct vpe_context *ctx, u32 window);
 
 struct vpe_window *vpe_context_window(struct vpe_context *ctx, u32 id);
 enum vpe_verdict vpe_context_commit(struct vpe_context *ctx, u32 id, u64 seq,
 				    struct vpe_window **wp);
+
+/**
+ * vpe_context_entropy - what spreads the packets of a window over paths
+ * @ctx: key context
+ * @window: Window ID
+ *
+ * All windows of a context differ in the lower 16 bits, and contexts among
+ * each other.
+ *
+ * Return: 32 bits, the same for as long as the context lives.
+ */
+static inline u32 vpe_context_entropy(const struct vpe_context *ctx, u16 window)
+{
+	return window * (ctx->spread[0] | 1) + ctx->spread[1];
+}
+
+/**
+ * vpe_context_port - the UDP source port of a window
+ * @ctx: key context
+ * @window: Window ID
+ *
+ * One window has one port, so that its packets take one path and one receive
+ * queue. As long as there are not more windows than ports no two share one.
+ *
+ * Return: port, host order, of the dynamic range.
+ */
+static inline u16 vpe_context_port(const struct vpe_context *ctx, u16 window)
+{
+	return VPE_PORT_FIRST + (vpe_context_entropy(ctx, window) & VPE_PORT_MASK);
+}
+
+/**
+ * vpe_lanes_end - one more than the highest window of a sender
+ * @lanes: its windows
+ *
+ * Return: Window ID, those of CPUs that are not possible included.
+ */
+static inline u32 vpe_lanes_end(const struct vpe_lanes *lanes)
+{
+	return lanes->first + nr_cpu_ids * lanes->per_cpu;
+}
+
+/**
+ * vpe_context_cpu - the CPU that sends by a window
+ * @ctx: key context
+ * @window: Window ID
+ *
+ * Return: its number; nr_cpu_ids or more if none does.
+ */
+static inline u32 vpe_context_cpu(const struct vpe_context *ctx, u32 window)
+{
+	return (window - ctx->lanes.first) / ctx->lanes.per_cpu;
+}
 
 /**
  * vpe_context_started - may vpe_context_reserve() be called?

@@ -394,9 +394,26 @@ static void vpe_rx_receive(struct vpe_sa *sa, struct sk_buff *skb, u16 family)
 	}
 }
 
+/*
+ * Is the packet in UDP where it should be, and to the SA's port? From any: NAT
+ * and entropy change that. The UDP header was taken off, but is there.
+ */
+static bool vpe_rx_encap_is(const struct vpe_sa *sa, const struct sk_buff *skb,
+			    int encap_type)
+{
+	const struct udphdr *uh;
+
+	if (likely(!sa->udp))
+		return !encap_type;
+	if (encap_type != UDP_ENCAP_ESPINUDP)
+		return false;
+	uh = (const struct udphdr *)(skb_transport_header(skb) - sizeof(*uh));
+	return uh->dest == READ_ONCE(sa->x->encap->encap_dport);
+}
+
 /* What can be said of a packet before decryption. 0, or the reason to drop. */
-static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct vpe_iv *iv,
-				 int encap_type)
+static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct sk_buff *skb,
+				 const struct vpe_iv *iv, int encap_type)
 {
 	enum vpe_verdict verdict;
 	struct vpe_window *w;
@@ -405,7 +422,7 @@ static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct vpe_iv *iv,
 	if (READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID ||
 	    vpe_xfrm_is_out(sa->x))
 		return VPE_A_DROPS_RX_STATE;
-	if (encap_type)
+	if (!vpe_rx_encap_is(sa, skb, encap_type))
 		return VPE_A_DROPS_RX_ENCAP;
 	if (iv->sender_id)
 		return VPE_A_DROPS_RX_SENDER;
@@ -447,7 +464,8 @@ static unsigned int vpe_rx_precheck(struct vpe_sa *sa, struct sk_buff *skb,
 		return VPE_A_DROPS_RX_SHORT;
 	if (unlikely(!sa->ctx->window_size))
 		WRITE_ONCE(sa->ctx->window_size, vpe_input_window_size(sa));
-	return vpe_rx_check(sa, vpe_hdr_iv((struct vpe_hdr *)skb->data, sa->layout),
+	return vpe_rx_check(sa, skb,
+			    vpe_hdr_iv((struct vpe_hdr *)skb->data, sa->layout),
 			    encap_type);
 }
 

@@ -45,6 +45,8 @@ static int __net_init vpe_net_init(struct net *net)
 	*slot = kzalloc(sizeof(**slot), GFP_KERNEL);
 	if (!*slot)
 		return -ENOMEM;
+	(*slot)->lanes = VPE_LANES_DEFAULT;
+	INIT_LIST_HEAD(&(*slot)->listens);
 	(*slot)->scope.windows_max = VPE_NET_WINDOWS_MAX;
 	(*slot)->scope.ahead_max = net->user_ns == &init_user_ns ?
 				   U64_MAX : VPE_AHEAD_MAX;
@@ -54,6 +56,7 @@ static int __net_init vpe_net_init(struct net *net)
 
 static void __net_exit vpe_net_exit(struct net *net)
 {
+	vpe_listen_flush(vpe_pernet(net));
 	vpe_net_put(vpe_pernet(net));
 }
 
@@ -72,6 +75,7 @@ static const struct {
 	{ vpe_input_init, vpe_input_exit },
 	{ vpe_offload_init, vpe_offload_exit },
 	{ vpe_output_init, vpe_output_exit },
+	{ vpe_udp_init, vpe_udp_exit },
 	{ vpe_netlink_init, vpe_netlink_exit },
 	{ vpe_km_init, vpe_km_exit },
 	{ vpe_type_init, vpe_type_exit },
@@ -83,6 +87,8 @@ static void vpe_stop(unsigned int n)
 		vpe_parts[n].exit();
 	vpe_contexts_exit();
 	unregister_pernet_subsys(&vpe_net_ops);
+	/* Packets of the sockets that this closed may be on their way. */
+	synchronize_net();
 }
 
 static int __init vpe_init(void)

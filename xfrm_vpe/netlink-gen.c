@@ -34,12 +34,31 @@ const struct nla_policy vpe_netns_get_nl_policy[VPE_A_NETNS_PAD + 1] = {
 };
 
 /* VPE_CMD_NETNS_SET - do */
-const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_RX_WINDOWS_MAX + 1] = {
+const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_UDP6_ZERO_CSUM_TX + 1] = {
 	[VPE_A_NETNS_RX_WINDOWS_MAX] = { .type = NLA_U32, },
+	[VPE_A_NETNS_LANES] = { .type = NLA_U32, },
+	[VPE_A_NETNS_UDP_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VPE_A_NETNS_UDP6_ZERO_CSUM_TX] = NLA_POLICY_MAX(NLA_U8, 1),
+};
+
+/* VPE_CMD_LISTEN_GET - do */
+const struct nla_policy vpe_listen_get_nl_policy[VPE_A_LISTEN_PORT + 1] = {
+	[VPE_A_LISTEN_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
+};
+
+/* VPE_CMD_LISTEN_NEW - do */
+const struct nla_policy vpe_listen_new_nl_policy[VPE_A_LISTEN_UDP6_ZERO_CSUM_RX + 1] = {
+	[VPE_A_LISTEN_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
+	[VPE_A_LISTEN_UDP6_ZERO_CSUM_RX] = { .type = NLA_FLAG, },
+};
+
+/* VPE_CMD_LISTEN_DEL - do */
+const struct nla_policy vpe_listen_del_nl_policy[VPE_A_LISTEN_PORT + 1] = {
+	[VPE_A_LISTEN_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
 };
 
 /* Ops table for vpe */
-const struct genl_ops vpe_nl_ops[4] = {
+const struct genl_ops vpe_nl_ops[7] = {
 	{
 		.cmd		= VPE_CMD_SA_GET,
 		.doit		= vpe_nl_sa_get_doit,
@@ -64,7 +83,28 @@ const struct genl_ops vpe_nl_ops[4] = {
 		.cmd		= VPE_CMD_NETNS_SET,
 		.doit		= vpe_nl_netns_set_doit,
 		.policy		= vpe_netns_set_nl_policy,
-		.maxattr	= VPE_A_NETNS_RX_WINDOWS_MAX,
+		.maxattr	= VPE_A_NETNS_UDP6_ZERO_CSUM_TX,
+		.flags		= GENL_ADMIN_PERM,
+	},
+	{
+		.cmd		= VPE_CMD_LISTEN_GET,
+		.doit		= vpe_nl_listen_get_doit,
+		.dumpit		= vpe_nl_listen_get_dumpit,
+		.policy		= vpe_listen_get_nl_policy,
+		.maxattr	= VPE_A_LISTEN_PORT,
+	},
+	{
+		.cmd		= VPE_CMD_LISTEN_NEW,
+		.doit		= vpe_nl_listen_new_doit,
+		.policy		= vpe_listen_new_nl_policy,
+		.maxattr	= VPE_A_LISTEN_UDP6_ZERO_CSUM_RX,
+		.flags		= GENL_ADMIN_PERM,
+	},
+	{
+		.cmd		= VPE_CMD_LISTEN_DEL,
+		.doit		= vpe_nl_listen_del_doit,
+		.policy		= vpe_listen_del_nl_policy,
+		.maxattr	= VPE_A_LISTEN_PORT,
 		.flags		= GENL_ADMIN_PERM,
 	},
 };

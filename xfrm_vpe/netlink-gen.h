@@ -18,10 +18,16 @@ extern const struct nla_policy vpe_window_get_nl_policy[VPE_A_WINDOW_WINDOW_ID +
 
 extern const struct nla_policy vpe_netns_get_nl_policy[VPE_A_NETNS_PAD + 1];
 
-extern const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_RX_WINDOWS_MAX + 1];
+extern const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_UDP6_ZERO_CSUM_TX + 1];
+
+extern const struct nla_policy vpe_listen_get_nl_policy[VPE_A_LISTEN_PORT + 1];
+
+extern const struct nla_policy vpe_listen_new_nl_policy[VPE_A_LISTEN_UDP6_ZERO_CSUM_RX + 1];
+
+extern const struct nla_policy vpe_listen_del_nl_policy[VPE_A_LISTEN_PORT + 1];
 
 /* Ops table for vpe */
-extern const struct genl_ops vpe_nl_ops[4];
+extern const struct genl_ops vpe_nl_ops[7];
 
 int vpe_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
@@ -29,5 +35,9 @@ int vpe_nl_window_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vpe_nl_window_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vpe_nl_netns_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info);
+int vpe_nl_listen_get_doit(struct sk_buff *skb, struct genl_info *info);
+int vpe_nl_listen_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int vpe_nl_listen_new_doit(struct sk_buff *skb, struct genl_info *info);
+int vpe_nl_listen_del_doit(struct sk_buff *skb, struct genl_info *info);
 
 #endif /* _LINUX_VPE_GEN_H */

@@ -72,7 +72,15 @@ static int vpe_put_sa_state(struct sk_buff *msg, const struct vpe_sa *sa)
 	if (vpe_context_started(ctx) &&
 	    nla_put_u64_64bit(msg, VPE_A_SA_FIRST_SEQ, ctx->first, VPE_A_SA_PAD))
 		return -EMSGSIZE;
-	return 0;
+	return nla_put_u32(msg, VPE_A_SA_LANES, nr_cpu_ids * ctx->lanes.per_cpu);
+}
+
+static int vpe_put_encap(struct sk_buff *msg, const struct xfrm_encap_tmpl *encap)
+{
+	if (!encap)
+		return 0;
+	return nla_put_be16(msg, VPE_A_SA_ENCAP_SPORT, READ_ONCE(encap->encap_sport)) ?:
+	       nla_put_be16(msg, VPE_A_SA_ENCAP_DPORT, READ_ONCE(encap->encap_dport));
 }
 
 /*
@@ -141,6 +149,7 @@ static int vpe_put_sa(struct sk_buff *msg, u32 portid, u32 seq, int flags,
 
 	vpe_counters_sum(sa, &sum);
 	if (vpe_put_sa_id(msg, sa) || vpe_put_sa_state(msg, sa) ||
+	    vpe_put_encap(msg, sa->x->encap) ||
 	    vpe_put_mtu(msg, sa->x) ||
 	    vpe_put_counters(msg, VPE_A_SA_STATS, sum.stat, VPE_A_STATS_MAX) ||
 	    vpe_put_counters(msg, VPE_A_SA_DROPS, sum.drop, VPE_A_DROPS_MAX)) {
@@ -246,7 +255,7 @@ int vpe_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info)
  * struct vpe_dump - where a dump goes on; lives in cb->ctx
  * @sa: number of the SA not done yet, or below it
  * @direction: and of its windows
- * @next: the first not done yet: CPU or Sender ID << 16 | Window ID
+ * @next: the first not done yet: Sender ID << 16 | Window ID
  */
 struct vpe_dump {
 	u64	sa;
@@ -302,21 +311,32 @@ int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 /* A window in the words of netlink. */
 struct vpe_nl_window {
 	u32	direction, id, size, cpu;
+	__be16	port;
 	u64	seq, packets, replayed, old, elsewhere;
 };
 
-static bool vpe_get_tx_window(const struct vpe_context *ctx, unsigned int cpu,
+static __be16 vpe_window_port(const struct vpe_sa *sa, u32 window)
+{
+	__be16 port = READ_ONCE(sa->x->encap->encap_sport);
+
+	return port ?: htons(vpe_context_port(sa->ctx, window));
+}
+
+static bool vpe_get_tx_window(const struct vpe_sa *sa, u32 window,
 			      struct vpe_nl_window *nw)
 {
-	if (cpu >= nr_cpu_ids || !cpu_possible(cpu) ||
-	    !vpe_context_started(ctx) || !vpe_context_last(ctx, cpu))
+	const struct vpe_context *ctx = sa->ctx;
+	u64 sent = vpe_context_sent(ctx, window);
+
+	if (!vpe_context_started(ctx) || !sent)
 		return false;
 	*nw = (struct vpe_nl_window) {
 		.direction = VPE_DIRECTION_TX,
-		.id = cpu,
-		.cpu = cpu,
-		.seq = vpe_context_last(ctx, cpu),
-		.packets = READ_ONCE(per_cpu_ptr(ctx->lanes, cpu)->sent),
+		.id = window,
+		.cpu = vpe_context_cpu(ctx, window),
+		.seq = vpe_context_last(ctx, window),
+		.packets = sent,
+		.port = sa->udp ? vpe_window_port(sa, window) : 0,
 	};
 	return true;
 }
@@ -369,6 +389,8 @@ static int vpe_put_window_attrs(struct sk_buff *msg, const struct vpe_sa *sa,
 			      VPE_A_WINDOW_PAD) ||
 	    nla_put_u32(msg, VPE_A_WINDOW_CPU, nw->cpu))
 		return -EMSGSIZE;
+	if (nw->port && nla_put_be16(msg, VPE_A_WINDOW_PORT, nw->port))
+		return -EMSGSIZE;
 	return nw->direction == VPE_DIRECTION_RX ? vpe_put_window_rx(msg, nw) : 0;
 }
 
@@ -390,7 +412,7 @@ static int vpe_put_window(struct sk_buff *msg, u32 portid, u32 seq, int flags,
 }
 
 /* The window that a request names by direction, Sender ID and Window ID. */
-static bool vpe_nl_find_window(const struct vpe_context *ctx,
+static bool vpe_nl_find_window(const struct vpe_sa *sa,
 			       struct nlattr **attrs, struct vpe_nl_window *nw)
 {
 	struct vpe_window *w;
@@ -402,10 +424,10 @@ static bool vpe_nl_find_window(const struct vpe_context *ctx,
 		id |= nla_get_u16(attrs[VPE_A_WINDOW_WINDOW_ID]);
 	if (attrs[VPE_A_WINDOW_DIRECTION] &&
 	    nla_get_u32(attrs[VPE_A_WINDOW_DIRECTION]) == VPE_DIRECTION_TX)
-		return vpe_get_tx_window(ctx, id, nw);
+		return vpe_get_tx_window(sa, id, nw);
 
 	rcu_read_lock();
-	w = vpe_context_window((struct vpe_context *)ctx, id);
+	w = vpe_context_window(sa->ctx, id);
 	if (w)
 		vpe_get_rx_window(w, id, nw);
 	rcu_read_unlock();
@@ -425,7 +447,7 @@ int vpe_nl_window_get_doit(struct sk_buff *skb, struct genl_info *info)
 	mutex_lock(&vpe_sa_mutex);
 	sa = vpe_nl_find_sa(info, &vpe_key_of_window);
 	err = PTR_ERR_OR_ZERO(sa);
-	if (!err && !vpe_nl_find_window(sa->ctx, info->attrs, &nw)) {
+	if (!err && !vpe_nl_find_window(sa, info->attrs, &nw)) {
 		NL_SET_ERR_MSG(info->extack, "VPE: there is no such window");
 		err = -ENOENT;
 	}
@@ -463,8 +485,8 @@ static bool vpe_dump_next(struct vpe_sa *sa, struct vpe_dump *dump,
 	unsigned long id;
 
 	if (dump->direction == VPE_DIRECTION_TX) {
-		for (; dump->next < nr_cpu_ids; dump->next++)
-			if (vpe_get_tx_window(sa->ctx, dump->next, nw))
+		for (; dump->next < vpe_lanes_end(&sa->ctx->lanes); dump->next++)
+			if (vpe_get_tx_window(sa, dump->next, nw))
 				return true;
 		dump->direction = VPE_DIRECTION_RX;
 		dump->next = 0;
@@ -533,7 +555,11 @@ static int vpe_put_net(struct sk_buff *msg, const struct net *net)
 	    vpe_put_counters(msg, VPE_A_NETNS_STATS, sum.stat,
 			     VPE_A_STATS_MAX) ||
 	    vpe_put_counters(msg, VPE_A_NETNS_DROPS, sum.drop,
-			     VPE_A_DROPS_MAX))
+			     VPE_A_DROPS_MAX) ||
+	    nla_put_u32(msg, VPE_A_NETNS_LANES, READ_ONCE(vnet->lanes)) ||
+	    nla_put_u8(msg, VPE_A_NETNS_UDP_CSUM, READ_ONCE(vnet->udp_csum)) ||
+	    nla_put_u8(msg, VPE_A_NETNS_UDP6_ZERO_CSUM_TX,
+		       READ_ONCE(vnet->udp6_zero_csum_tx)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -561,22 +587,174 @@ int vpe_nl_netns_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(msg, info);
 }
 
+/* Why a setting cannot be; it is checked before any is made. */
+static int vpe_check_u32(struct genl_info *info, int attr, u32 max)
+{
+	const struct nlattr *nla = info->attrs[attr];
+
+	if (!nla || (nla_get_u32(nla) && nla_get_u32(nla) <= max))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, nla, "VPE: the value is out of range");
+	return -ERANGE;
+}
+
 int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct vpe_net *vnet = vpe_pernet(genl_info_net(info));
-	const struct nlattr *max = info->attrs[VPE_A_NETNS_RX_WINDOWS_MAX];
+	struct nlattr **attrs = info->attrs;
+	int err;
 
-	if (!max) {
+	if (!attrs[VPE_A_NETNS_RX_WINDOWS_MAX] && !attrs[VPE_A_NETNS_LANES] &&
+	    !attrs[VPE_A_NETNS_UDP_CSUM] && !attrs[VPE_A_NETNS_UDP6_ZERO_CSUM_TX]) {
 		NL_SET_ERR_MSG(info->extack, "VPE: the request names nothing to set");
 		return -EINVAL;
 	}
-	if (!nla_get_u32(max) || nla_get_u32(max) > INT_MAX) {
-		NL_SET_ERR_MSG_ATTR(info->extack, max,
-				    "VPE: bound of receive windows out of range");
-		return -ERANGE;
-	}
-	WRITE_ONCE(vnet->scope.windows_max, nla_get_u32(max));
+	err = vpe_check_u32(info, VPE_A_NETNS_RX_WINDOWS_MAX, INT_MAX) ?:
+	      vpe_check_u32(info, VPE_A_NETNS_LANES, VPE_LANES_MAX);
+	if (err)
+		return err;
+
+	if (attrs[VPE_A_NETNS_RX_WINDOWS_MAX])
+		WRITE_ONCE(vnet->scope.windows_max,
+			   nla_get_u32(attrs[VPE_A_NETNS_RX_WINDOWS_MAX]));
+	if (attrs[VPE_A_NETNS_LANES])
+		WRITE_ONCE(vnet->lanes, nla_get_u32(attrs[VPE_A_NETNS_LANES]));
+	if (attrs[VPE_A_NETNS_UDP_CSUM])
+		WRITE_ONCE(vnet->udp_csum, nla_get_u8(attrs[VPE_A_NETNS_UDP_CSUM]));
+	if (attrs[VPE_A_NETNS_UDP6_ZERO_CSUM_TX])
+		WRITE_ONCE(vnet->udp6_zero_csum_tx,
+			   nla_get_u8(attrs[VPE_A_NETNS_UDP6_ZERO_CSUM_TX]));
 	return 0;
+}
+
+/* The port that a request names, host order; 0 and a sentence if it does not. */
+static u16 vpe_nl_port(struct genl_info *info)
+{
+	if (info->attrs[VPE_A_LISTEN_PORT])
+		return ntohs(nla_get_be16(info->attrs[VPE_A_LISTEN_PORT]));
+	NL_SET_ERR_MSG(info->extack, "VPE: the request names no port");
+	return 0;
+}
+
+static struct vpe_listen *vpe_nl_find_listen(struct genl_info *info, u16 port)
+{
+	struct vpe_listen *listen = NULL;
+
+	if (!port)
+		return ERR_PTR(-EINVAL);
+	listen = vpe_listen_find(vpe_pernet(genl_info_net(info)), port);
+	if (listen)
+		return listen;
+	NL_SET_ERR_MSG(info->extack, "VPE: nothing of ours listens on that port");
+	return ERR_PTR(-ENOENT);
+}
+
+static int vpe_put_listen_attrs(struct sk_buff *msg, const struct vpe_listen *listen)
+{
+	unsigned int i;
+
+	if (nla_put_be16(msg, VPE_A_LISTEN_PORT, htons(listen->port)) ||
+	    (listen->zero_csum6_rx &&
+	     nla_put_flag(msg, VPE_A_LISTEN_UDP6_ZERO_CSUM_RX)))
+		return -EMSGSIZE;
+	for (i = VPE_A_LISTEN_KEEPALIVE; i <= VPE_A_LISTEN_MAX; i++)
+		if (nla_put_u64_64bit(msg, i, atomic64_read(&listen->stat[i]),
+				      VPE_A_LISTEN_PAD))
+			return -EMSGSIZE;
+	return 0;
+}
+
+static int vpe_put_listen(struct sk_buff *msg, u32 portid, u32 seq, int flags,
+			  const struct vpe_listen *listen)
+{
+	void *hdr = genlmsg_put(msg, portid, seq, &vpe_nl_family, flags,
+				VPE_CMD_LISTEN_GET);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (vpe_put_listen_attrs(msg, listen)) {
+		genlmsg_cancel(msg, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+int vpe_nl_listen_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *msg = nlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	struct vpe_listen *listen;
+	int err;
+
+	if (!msg)
+		return -ENOMEM;
+
+	mutex_lock(&vpe_listen_mutex);
+	listen = vpe_nl_find_listen(info, vpe_nl_port(info));
+	err = PTR_ERR_OR_ZERO(listen);
+	if (!err)
+		err = vpe_put_listen(msg, info->snd_portid, info->snd_seq, 0, listen);
+	mutex_unlock(&vpe_listen_mutex);
+	if (!err)
+		return genlmsg_reply(msg, info);
+
+	nlmsg_free(msg);
+	return err;
+}
+
+int vpe_nl_listen_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct vpe_net *vnet = vpe_pernet(sock_net(skb->sk));
+	struct vpe_listen *listen;
+	long n = 0;
+
+	mutex_lock(&vpe_listen_mutex);
+	list_for_each_entry(listen, &vnet->listens, list) {
+		if (n++ < cb->args[0])
+			continue;
+		if (vpe_put_listen(skb, NETLINK_CB(cb->skb).portid,
+				   cb->nlh->nlmsg_seq, NLM_F_MULTI, listen))
+			break;
+		cb->args[0] = n;
+	}
+	mutex_unlock(&vpe_listen_mutex);
+	return skb->len;
+}
+
+int vpe_nl_listen_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	bool zero_csum = info->attrs[VPE_A_LISTEN_UDP6_ZERO_CSUM_RX];
+	struct net *net = genl_info_net(info);
+	u16 port = vpe_nl_port(info);
+	int err;
+
+	if (!port)
+		return -EINVAL;
+	mutex_lock(&vpe_listen_mutex);
+	err = vpe_listen_find(vpe_pernet(net), port) ?
+	      -EEXIST : vpe_listen_add(net, port, zero_csum);
+	mutex_unlock(&vpe_listen_mutex);
+	if (err == -EEXIST)
+		NL_SET_ERR_MSG(info->extack, "VPE: that port is listened on already");
+	else if (err == -EADDRINUSE)
+		NL_SET_ERR_MSG(info->extack, "VPE: another socket has that port");
+	else if (err)
+		NL_SET_ERR_MSG(info->extack, "VPE: the port's sockets could not be made");
+	return err;
+}
+
+int vpe_nl_listen_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct vpe_listen *listen;
+	int err;
+
+	mutex_lock(&vpe_listen_mutex);
+	listen = vpe_nl_find_listen(info, vpe_nl_port(info));
+	err = PTR_ERR_OR_ZERO(listen);
+	if (!err)
+		vpe_listen_del(listen);
+	mutex_unlock(&vpe_listen_mutex);
+	return err;
 }
 
 static struct genl_family vpe_nl_family = {

@@ -93,6 +93,11 @@ static u8 vpe_outer_ds(const struct xfrm_state *x, u8 inner)
 	return ds;
 }
 
+static u8 vpe_sa_proto(const struct vpe_sa *sa)
+{
+	return sa->udp ? IPPROTO_UDP : IPPROTO_ESP;
+}
+
 static void vpe_push_ipv4(struct sk_buff *skb, const struct xfrm_state *x,
 			  const struct vpe_inner *in)
 {
@@ -107,7 +112,7 @@ static void vpe_push_ipv4(struct sk_buff *skb, const struct xfrm_state *x,
 			0 : in->df;
 	iph->id = iph->frag_off ? 0 : vpe_select_ident();
 	iph->ttl = ip4_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
-	iph->protocol = IPPROTO_ESP;
+	iph->protocol = vpe_sa_proto(x->data);
 	iph->saddr = x->props.saddr.a4;
 	iph->daddr = x->id.daddr.a4;
 
@@ -122,7 +127,7 @@ static void vpe_push_ipv6(struct sk_buff *skb, const struct xfrm_state *x,
 	struct ipv6hdr *ip6h = ipv6_hdr(skb);
 
 	ip6_flow_hdr(ip6h, vpe_outer_ds(x, in->ds), in->flow);
-	ip6h->nexthdr = IPPROTO_ESP;
+	ip6h->nexthdr = vpe_sa_proto(x->data);
 	ip6h->hop_limit = ip6_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
 	ip6h->saddr = *(const struct in6_addr *)&x->props.saddr;
 	ip6h->daddr = *(const struct in6_addr *)&x->id.daddr;
@@ -137,6 +142,12 @@ static void vpe_push_ipv6(struct sk_buff *skb, const struct xfrm_state *x,
 	IP6CB(skb)->flags = IP6SKB_XFRM_TRANSFORMED;
 }
 
+/* Bytes between the outer IP header and the ciphertext. */
+static int vpe_outer_hlen(const struct vpe_sa *sa)
+{
+	return VPE_HLEN + (sa->udp ? sizeof(struct udphdr) : 0);
+}
+
 /*
  * The outer IP header, in the headroom. skb->data stays at the inner packet;
  * the IP stack fills in lengths and checksum.
@@ -148,7 +159,7 @@ static void vpe_push_outer(struct sk_buff *skb, const struct xfrm_state *x)
 	skb_set_inner_network_header(skb, skb_network_offset(skb));
 	skb_set_inner_transport_header(skb, skb_transport_offset(skb));
 	skb_set_network_header(skb, -x->props.header_len);
-	skb_set_transport_header(skb, -VPE_HLEN);
+	skb_set_transport_header(skb, -vpe_outer_hlen(x->data));
 	skb->encapsulation = 0;
 	skb->ip_summed = CHECKSUM_NONE;
 
@@ -181,7 +192,8 @@ static int vpe_tx_own(struct sk_buff *skb)
 }
 
 /* A number for the packet. 0, or the reason to drop it. */
-static unsigned int vpe_tx_number(struct vpe_sa *sa, struct vpe_seq *num)
+static unsigned int vpe_tx_number(struct vpe_sa *sa, u32 flow,
+				  struct vpe_seq *num)
 {
 	const struct xfrm_replay_state_esn *esn = sa->x->replay_esn;
 	u64 last;
@@ -201,9 +213,26 @@ static unsigned int vpe_tx_number(struct vpe_sa *sa, struct vpe_seq *num)
 		if (err)
 			return VPE_A_DROPS_TX_SEQUENCE;
 	}
-	if (vpe_context_reserve(sa->ctx, 1, num))
+	if (vpe_context_reserve(sa->ctx, flow, 1, num))
 		return VPE_A_DROPS_TX_SEQUENCE;
 	return 0;
+}
+
+/* All that precedes the ciphertext, but the ICV. Headers are already placed. */
+static void vpe_tx_write(const struct vpe_sa *sa, struct sk_buff *skb,
+			 const struct vpe_seq *num)
+{
+	struct vpe_hdr *hdr = (struct vpe_hdr *)(skb->data - VPE_HLEN);
+	__be32 label;
+
+	vpe_hdr_write(hdr, sa->layout, sa->spi, num->window, num->seq);
+	if (sa->udp)
+		vpe_udp_push(sa, skb, num->window);
+	if (sa->label) {
+		label = htonl(vpe_context_entropy(sa->ctx, num->window));
+		ip6_flow_hdr(ipv6_hdr(skb), ipv6_get_dsfield(ipv6_hdr(skb)),
+			     label & IPV6_FLOWLABEL_MASK);
+	}
 }
 
 /*
@@ -211,8 +240,8 @@ static unsigned int vpe_tx_number(struct vpe_sa *sa, struct vpe_seq *num)
  * header before it; *@opp is what to free when that is through.
  * Returns 0, the reason to drop the packet, or -EINPROGRESS.
  */
-static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb, int nents,
-		       crypto_completion_t done, struct vpe_op **opp)
+static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb, u32 flow,
+		       int nents, crypto_completion_t done, struct vpe_op **opp)
 {
 	struct vpe_hdr *hdr = (struct vpe_hdr *)(skb->data - VPE_HLEN);
 	unsigned int reason;
@@ -231,10 +260,10 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb, int nents,
 	tx = (struct vpe_tx *)op->priv;
 	tx->sa = sa;
 	tx->skb = skb;
-	reason = vpe_tx_number(sa, &tx->num);
+	reason = vpe_tx_number(sa, flow, &tx->num);
 	if (unlikely(reason))
 		return reason;
-	vpe_hdr_write(hdr, sa->layout, sa->spi, tx->num.window, tx->num.seq);
+	vpe_tx_write(sa, skb, &tx->num);
 
 	err = vpe_op_seal(op, hdr, sa->layout, nents, skb->len, done);
 	if (likely(!err))
@@ -302,7 +331,8 @@ static void vpe_tx_done(vpe_completion_arg *arg, int err)
 }
 
 /* Send one packet of at most the path's MTU, or that may be fragmented. */
-static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb)
+static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb,
+		      u32 flow)
 {
 	struct xfrm_state *x = skb_dst(skb)->xfrm;
 	struct vpe_sa *sa = x->data;
@@ -332,7 +362,7 @@ static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb)
 
 	skb->mark = xfrm_smark_get(skb->mark, x);
 	vpe_push_outer(skb, x);
-	err = vpe_tx_seal(sa, skb, nents, vpe_tx_done, &op);
+	err = vpe_tx_seal(sa, skb, flow, nents, vpe_tx_done, &op);
 	if (err == -EINPROGRESS)
 		return 0;
 	if (sa->async)
@@ -394,7 +424,7 @@ static bool vpe_tx_check_size(struct sk_buff *skb)
 }
 
 static int vpe_tx_gso(struct net *net, struct sock *sk, struct sk_buff *skb,
-		      struct vpe_sa *sa)
+		      struct vpe_sa *sa, u32 flow)
 {
 	struct sk_buff *segs, *next;
 	int err, ret = 0;
@@ -412,7 +442,7 @@ static int vpe_tx_gso(struct net *net, struct sock *sk, struct sk_buff *skb,
 
 	skb_list_walk_safe(segs, segs, next) {
 		skb_mark_not_on_list(segs);
-		err = vpe_tx_one(net, sk, segs);
+		err = vpe_tx_one(net, sk, segs, flow);
 		ret = ret ?: err;
 	}
 	return ret;
@@ -422,8 +452,12 @@ static int vpe_tx_gso(struct net *net, struct sock *sk, struct sk_buff *skb,
 static int vpe_tx(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
 	struct vpe_sa *sa = skb_dst(skb)->xfrm->data;
+	u32 flow = 0;
 	int err;
 
+	/* Of VXLAN and its like this is the hash of what is inside. */
+	if (sa->ctx->lanes.per_cpu > 1)
+		flow = skb_get_hash(skb);
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 	secpath_reset(skb);
 
@@ -432,9 +466,9 @@ static int vpe_tx(struct net *net, struct sock *sk, struct sk_buff *skb)
 		vpe_drop(sa, skb, VPE_A_DROPS_TX_SIZE);
 		err = -EMSGSIZE;
 	} else if (skb_is_gso(skb)) {
-		err = vpe_tx_gso(net, sk, skb, sa);
+		err = vpe_tx_gso(net, sk, skb, sa, flow);
 	} else {
-		err = vpe_tx_one(net, sk, skb);
+		err = vpe_tx_one(net, sk, skb, flow);
 	}
 	rcu_read_unlock();
 	return err;
@@ -524,7 +558,7 @@ static void vpe_core_finish(const struct vpe_tx *tx)
 	vpe_count(tx->sa, VPE_A_STATS_TX_CORE, 1);
 	vpe_count(tx->sa, VPE_A_STATS_CORE_BYTES, skb->len);
 	__skb_push(skb, -skb_network_offset(skb));
-	*skb_mac_header(skb) = IPPROTO_ESP;
+	*skb_mac_header(skb) = vpe_sa_proto(tx->sa);
 }
 
 static void vpe_core_done(vpe_completion_arg *arg, int err)
@@ -563,7 +597,8 @@ int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb)
 	err = VPE_A_DROPS_TX_NOMEM;
 	nents = vpe_tx_own(skb);
 	if (nents >= 0)
-		err = vpe_tx_seal(sa, skb, nents, vpe_core_done, &op);
+		err = vpe_tx_seal(sa, skb, skb_get_hash_raw(skb), nents,
+				  vpe_core_done, &op);
 	if (err == -EINPROGRESS)
 		return err;
 

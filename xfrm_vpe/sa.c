@@ -258,15 +258,15 @@ static const char *vpe_refuse_flags(const struct xfrm_state *x)
 {
 	u32 flags = x->props.extra_flags;
 
-	if (flags & VPE_SA_FLAG_ENTROPY)
-		return "VPE: UDP entropy is not supported yet";
+	if (!(flags & VPE_SA_FLAG_VPE))
+		return "VPE: entropy for ESP is not supported yet";
 	if (flags & VPE_SA_FLAG_GROUP)
 		return "VPE: group SAs are not supported yet";
 	if (flags & VPE_SA_SENDER_MASK)
 		return "VPE: the Sender ID of a unicast SA is 0";
 	if (flags & XFRM_SA_XFLAG_OSEQ_MAY_WRAP)
 		return "VPE: sequence numbers never wrap, OSEQ_MAY_WRAP is refused";
-	if (flags & ~(VPE_SA_FLAG_VPE | VPE_SA_FLAG_ARES |
+	if (flags & ~(VPE_SA_FLAG_VPE | VPE_SA_FLAG_ARES | VPE_SA_FLAG_ENTROPY |
 		      XFRM_SA_XFLAG_DONT_ENCAP_DSCP))
 		return "VPE: unknown extra flag";
 	return NULL;
@@ -311,6 +311,24 @@ static const char *vpe_refuse_key(const struct xfrm_state *x)
 	}
 }
 
+static const char *vpe_refuse_encap(const struct xfrm_state *x)
+{
+	bool entropy = x->props.extra_flags & VPE_SA_FLAG_ENTROPY;
+	const struct xfrm_encap_tmpl *encap = x->encap;
+
+	if (!encap && entropy && x->props.family == AF_INET)
+		return "VPE: entropy needs encap (UDP), or an IPv6 outer header for its label";
+	if (!encap)
+		return NULL;
+	if (encap->encap_type != UDP_ENCAP_ESPINUDP)
+		return "VPE: the encapsulation must be espinudp";
+	if (!encap->encap_dport)
+		return "VPE: encap needs a destination port";
+	if (entropy && encap->encap_sport)
+		return "VPE: entropy needs the source port 0, all packets share another";
+	return NULL;
+}
+
 static const char *vpe_refuse(const struct xfrm_state *x)
 {
 	const char *why = vpe_refuse_flags(x);
@@ -319,8 +337,9 @@ static const char *vpe_refuse(const struct xfrm_state *x)
 		return why;
 	if (x->props.mode != XFRM_MODE_TUNNEL)
 		return "VPE: only tunnel mode is supported yet";
-	if (x->encap)
-		return "VPE: UDP encapsulation is not supported yet";
+	why = vpe_refuse_encap(x);
+	if (why)
+		return why;
 	if (x->tfcpad)
 		return "VPE: padding to send (tfcpad) is not supported yet";
 	if (vpe_xfrm_has_cpu(x))
@@ -360,6 +379,20 @@ static bool vpe_key_is_taken(const struct vpe_sa *sa)
 	return false;
 }
 
+/*
+ * In UDP a first word of 0 means IKE (RFC 3948), so that in layout ares the
+ * Window ID must not be 0.
+ */
+static bool vpe_sa_needs_first(const struct vpe_sa *sa)
+{
+	return sa->udp && sa->layout == VPE_ARES;
+}
+
+static bool vpe_sa_lanes_suit(const struct vpe_sa *sa)
+{
+	return sa->ctx->lanes.first || !vpe_sa_needs_first(sa);
+}
+
 static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
 {
 	int err = -EEXIST;
@@ -367,6 +400,12 @@ static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
 	mutex_lock(&vpe_sa_mutex);
 	if (vpe_key_is_taken(sa)) {
 		NL_SET_ERR_MSG(extack, "VPE: another SA of this namespace holds this key");
+		goto out;
+	}
+	/* It may be a context of another SA's. */
+	if (!vpe_sa_lanes_suit(sa)) {
+		NL_SET_ERR_MSG(extack,
+			       "VPE: layout ares in UDP needs a key not used otherwise before");
 		goto out;
 	}
 	err = rhltable_insert(&vpe_sas, &sa->node, vpe_sa_params);
@@ -452,16 +491,22 @@ static void vpe_sa_free(struct vpe_sa *sa)
 
 static int vpe_sa_set_key(struct vpe_sa *sa, const struct xfrm_algo_aead *aead)
 {
+	u32 want = sa->udp || sa->label ? READ_ONCE(sa->vnet->lanes) : 1;
 	unsigned int len = aead->alg_key_len / 8;
 	struct crypto_aead *tfm;
+	struct vpe_lanes lanes;
+	int err;
 
+	err = vpe_lanes_set(&lanes, vpe_sa_needs_first(sa), want);
+	if (err)
+		return err;
 	tfm = vpe_aead_alloc(vpe_cipher(aead), aead->alg_key, len);
 	if (IS_ERR(tfm))
 		return PTR_ERR(tfm);
 	sa->tfm = tfm;
 	sa->async = vpe_aead_is_async(tfm);
 	sa->key_bits = aead->alg_key_len;
-	sa->ctx = vpe_context_get(&sa->vnet->scope, aead->alg_key, len);
+	sa->ctx = vpe_context_get(&sa->vnet->scope, aead->alg_key, len, &lanes);
 	return sa->ctx ? 0 : -ENOMEM;
 }
 
@@ -477,6 +522,9 @@ static struct vpe_sa *vpe_sa_alloc(struct xfrm_state *x)
 	sa->spi = x->id.spi;
 	sa->layout = x->props.extra_flags & VPE_SA_FLAG_ARES ? VPE_ARES :
 							       VPE_SPI_FIRST;
+	sa->udp = x->encap;
+	sa->label = x->props.family == AF_INET6 &&
+		    x->props.extra_flags & VPE_SA_FLAG_ENTROPY;
 	sa->vnet = vpe_pernet(xs_net(x));
 	refcount_inc(&sa->vnet->ref);
 	init_completion(&sa->idle);
@@ -499,6 +547,8 @@ static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
 	x->props.header_len = VPE_HLEN + (x->props.family == AF_INET ?
 					  sizeof(struct iphdr) :
 					  sizeof(struct ipv6hdr));
+	if (sa->udp)
+		x->props.header_len += sizeof(struct udphdr);
 	x->props.trailer_len = 0;
 
 	/* Bundles take their output function from this family's slot. */

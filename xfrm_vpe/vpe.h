@@ -11,6 +11,7 @@
 #include <linux/jump_label_ratelimit.h>
 #include <linux/percpu-refcount.h>
 #include <linux/rhashtable.h>
+#include <net/udp.h>
 #include <net/xfrm.h>
 #include <uapi/linux/vpe.h>
 
@@ -56,6 +57,10 @@ struct vpe_counters {
 /**
  * struct vpe_net - a network namespace
  * @scope: its bounds
+ * @lanes: windows of one SA that spreads over paths, at least
+ * @udp_csum: outer UDP over IPv4 has checksums
+ * @udp6_zero_csum_tx: outer UDP over IPv6 has none (RFC 6935)
+ * @listens: sockets; under vpe_listen_mutex
  * @gone: sum of the counters of SAs that are gone; under vpe_sa_mutex
  * @nr_sas: SAs there are; under vpe_sa_mutex
  * @nr_ares: of these in layout ares; likewise, read by anybody
@@ -63,10 +68,34 @@ struct vpe_counters {
  */
 struct vpe_net {
 	struct vpe_scope	scope;
+	u32			lanes;
+	bool			udp_csum;
+	bool			udp6_zero_csum_tx;
+	struct list_head	listens;
 	struct vpe_counters	gone;
 	u32			nr_sas;
 	u32			nr_ares;
 	refcount_t		ref;
+};
+
+/**
+ * struct vpe_listen - the sockets that receive on one UDP port
+ * @port: host order
+ * @zero_csum6_rx: packets without a checksum are taken in IPv6
+ * @sock4: IPv4
+ * @sock6: IPv6; NULL where the host has none
+ * @stat: packets that are neither ESP nor VPE, by VPE_A_LISTEN_*
+ * @list: in vpe_net.listens
+ * @rcu: frees it
+ */
+struct vpe_listen {
+	u16			port;
+	bool			zero_csum6_rx;
+	struct socket		*sock4;
+	struct socket		*sock6;
+	atomic64_t		stat[VPE_A_LISTEN_MAX + 1];
+	struct list_head	list;
+	struct rcu_head		rcu;
 };
 
 /**
@@ -87,6 +116,8 @@ struct vpe_cpu {
  * @cpu: what is written per packet, per CPU
  * @spi: SPI, network order
  * @async: @tfm may complete later
+ * @udp: its packets are in UDP
+ * @label: their IPv6 flow label is their window's
  * @layout: of its packets
  * @node: in vpe_sas, by SPI, while @hashed
  * @hashed: under vpe_sa_mutex
@@ -109,6 +140,8 @@ struct vpe_sa {
 	struct vpe_cpu __percpu	*cpu;
 	__be32			spi;
 	bool			async;
+	bool			udp;
+	bool			label;
 	enum vpe_layout		layout;
 
 	struct rhlist_head	node;
@@ -168,6 +201,16 @@ int vpe_input_init(void);
 void vpe_input_exit(void);
 unsigned int vpe_input_window_size(const struct vpe_sa *sa);
 int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb);
+
+/* udp.c */
+extern struct mutex vpe_listen_mutex;
+int vpe_udp_init(void);
+void vpe_udp_exit(void);
+void vpe_udp_push(const struct vpe_sa *sa, struct sk_buff *skb, u16 window);
+struct vpe_listen *vpe_listen_find(struct vpe_net *vnet, u16 port);
+int vpe_listen_add(struct net *net, u16 port, bool zero_csum6_rx);
+void vpe_listen_del(struct vpe_listen *listen);
+void vpe_listen_flush(struct vpe_net *vnet);
 
 /* km.c */
 int vpe_km_init(void);

@@ -279,8 +279,10 @@ static void vpe_context_test_exit(struct kunit *test)
 static struct vpe_context *vpe_test_get(struct kunit *test,
 					struct vpe_scope *scope)
 {
-	struct vpe_context *ctx = vpe_context_get(scope, vpe_key, sizeof(vpe_key));
+	const struct vpe_lanes lanes = { .per_cpu = 4 };
+	struct vpe_context *ctx;
 
+	ctx = vpe_context_get(scope, vpe_key, sizeof(vpe_key), &lanes);
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
 	ctx->window_size = VPE_WINDOW_MIN;
 	return ctx;
@@ -290,8 +292,8 @@ static u64 vpe_test_reserve(struct kunit *test, struct vpe_context *ctx, u32 n)
 {
 	struct vpe_seq seq = {};
 
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, n, &seq), 0);
-	KUNIT_EXPECT_LT(test, seq.window, nr_cpu_ids);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 4, n, &seq), 0);
+	KUNIT_EXPECT_LT(test, seq.window, nr_cpu_ids * ctx->lanes.per_cpu);
 	return seq.seq;
 }
 
@@ -346,18 +348,19 @@ static void vpe_test_context_lanes(struct kunit *test)
 {
 	struct vpe_context *ctx = vpe_test_get(test, &vpe_here);
 	struct vpe_seq seq;
-	unsigned int cpu;
+	u32 window;
 
 	KUNIT_EXPECT_EQ(test, vpe_context_start(ctx, 0), 0);
 	migrate_disable();
-	cpu = smp_processor_id();
-	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, cpu), 0);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 1, &seq), 0);
-	KUNIT_EXPECT_EQ(test, seq.window, cpu);
+	window = smp_processor_id() * ctx->lanes.per_cpu + 3;
+	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, window), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 7, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, seq.window, window);
 	KUNIT_EXPECT_EQ(test, seq.seq, ctx->first);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 45, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 3, 45, &seq), 0);
 	KUNIT_EXPECT_EQ(test, seq.seq, ctx->first + 1);
-	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, cpu), ctx->first + 45);
+	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, window), ctx->first + 45);
+	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, window - 1), 0);
 	migrate_enable();
 	vpe_context_put(ctx);
 }
@@ -374,10 +377,10 @@ static void vpe_test_context_exhausted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vpe_test_reserve(test, ctx, 1), U64_MAX - 1);
 	KUNIT_EXPECT_EQ(test, vpe_test_reserve(test, ctx, 1), U64_MAX);
 	for (i = 0; i < 1000; i++) {
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 1, &seq), -EOVERFLOW);
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, U32_MAX, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 1, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, U32_MAX, &seq), -EOVERFLOW);
 	}
-	KUNIT_EXPECT_EQ(test, this_cpu_read(ctx->lanes->sent), 2);
+	KUNIT_EXPECT_EQ(test, this_cpu_read(ctx->counter->sent), 2);
 	migrate_enable();
 	vpe_context_put(ctx);
 }

@@ -15,11 +15,12 @@
 #define NOW	1800000000000000000ULL	/* 2027 */
 #define HOUR	(3600ULL * NSEC_PER_SEC)
 
+static const struct vpe_lanes one_each = { .per_cpu = 1 };
 static struct vpe_scope here, there, untrusted;
 
 static struct vpe_context *get(struct vpe_scope *scope, const char *key)
 {
-	struct vpe_context *ctx = vpe_context_get(scope, key, 16);
+	struct vpe_context *ctx = vpe_context_get(scope, key, 16, &one_each);
 
 	if (ctx)
 		ctx->window_size = 64;
@@ -51,7 +52,7 @@ static u64 reserve(struct vpe_context *ctx, unsigned int cpu, unsigned int n)
 	struct vpe_seq seq = { };
 
 	shim_cpu = cpu;
-	expect_eq(vpe_context_reserve(ctx, n, &seq), 0);
+	expect_eq(vpe_context_reserve(ctx, 0, n, &seq), 0);
 	expect_eq(seq.window, cpu);
 	expect_eq(shim_preempt_off, 0);
 	return seq.seq;
@@ -61,7 +62,7 @@ static int reserve_error(struct vpe_context *ctx, unsigned int n)
 {
 	struct vpe_seq seq = { };
 
-	return vpe_context_reserve(ctx, n, &seq);
+	return vpe_context_reserve(ctx, 0, n, &seq);
 }
 
 /* Each source of the first number is the largest once. */
@@ -298,12 +299,12 @@ static void key_bytes(void)
 	u8 key[32] = { };
 
 	load();
-	ctx[n++] = vpe_context_get(&here, key, 32);
-	ctx[n++] = vpe_context_get(&here, key, 24);
-	ctx[n++] = vpe_context_get(&here, key, 16);
+	ctx[n++] = vpe_context_get(&here, key, 32, &one_each);
+	ctx[n++] = vpe_context_get(&here, key, 24, &one_each);
+	ctx[n++] = vpe_context_get(&here, key, 16, &one_each);
 	for (bit = 0; bit < 32 * 8; bit++) {
 		key[bit / 8] ^= 1 << bit % 8;
-		ctx[n++] = vpe_context_get(&here, key, 32);
+		ctx[n++] = vpe_context_get(&here, key, 32, &one_each);
 		key[bit / 8] ^= 1 << bit % 8;
 	}
 	for (i = 0; i < n; i++)
@@ -338,6 +339,73 @@ static void lanes(void)
 	unload();
 }
 
+/* Many windows a CPU: each its own numbers and its own port. */
+static void spread(void)
+{
+	static bool seen[VPE_PORT_MASK + 1];
+	struct vpe_lanes lanes;
+	struct vpe_context *ctx;
+	struct vpe_seq seq;
+	unsigned int cpu, n, port;
+	u32 window;
+
+	load();
+	expect_eq(vpe_lanes_set(&lanes, 1, 32), 0);
+	expect_eq(lanes.per_cpu, 8);
+	ctx = vpe_context_get(&here, KEY_A, 16, &lanes);
+	vpe_context_start(ctx, 0);
+	for (cpu = 0; cpu < SHIM_CPUS; cpu++) {
+		shim_cpu = cpu;
+		for (n = 0; n < 64; n++) {
+			expect_eq(vpe_context_reserve(ctx, 0x12340 + n, 1 + cpu, &seq), 0);
+			window = 1 + cpu * 8 + n % 8;
+			expect_eq(seq.window, window);
+			expect_eq(seq.seq, NOW + n / 8 * (1 + cpu));
+			expect_eq(vpe_context_cpu(ctx, window), cpu);
+			expect_eq(vpe_context_sent(ctx, window), (n / 8 + 1) * (1 + cpu));
+			expect_eq(vpe_context_last(ctx, window),
+				  NOW + (n / 8 + 1) * (1 + cpu) - 1);
+		}
+	}
+	expect_eq(vpe_context_last(ctx, 0), 0);
+	expect_eq(vpe_context_last(ctx, 1 + SHIM_CPUS * 8), 0);
+	expect_eq(vpe_context_last(ctx, 0xffff), 0);
+
+	for (window = 1; window <= VPE_PORT_MASK; window++) {
+		port = vpe_context_port(ctx, window);
+		expect(port >= VPE_PORT_FIRST, "%u", port);
+		expect(!seen[port - VPE_PORT_FIRST], "port %u twice", port);
+		expect_eq(vpe_context_port(ctx, window), port);
+		seen[port - VPE_PORT_FIRST] = true;
+	}
+	vpe_context_put(ctx);
+	unload();
+}
+
+/* How many windows each of four CPUs gets, classes having 3 bits above them. */
+static void lanes_of_cpus(void)
+{
+	static const struct {
+		u32 first, want, per_cpu;
+	} cases[] = {
+		{ 0, 0, 1 }, { 0, 1, 1 }, { 0, 4, 1 }, { 0, 5, 2 }, { 1, 4, 1 },
+		{ 0, 1024, 256 }, { 1, 1024, 256 }, { 0, 1025, 512 },
+		{ 0, 8192, 2048 }, { 1, 8192, 1024 }, { 0, 8193, 2048 },
+		{ 0, ~0u, 2048 },
+	};
+	struct vpe_lanes lanes;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		expect_eq(vpe_lanes_set(&lanes, cases[i].first, cases[i].want), 0);
+		expect_eq(lanes.first, cases[i].first);
+		expect_eq(lanes.per_cpu, cases[i].per_cpu);
+	}
+	expect_eq(vpe_lanes_set(&lanes, 8192, 1), -E2BIG);
+	expect_eq(vpe_lanes_set(&lanes, 8188, 8192), 0);
+	expect_eq(lanes.per_cpu, 1);
+}
+
 /* The last numbers go out; afterwards nothing does, ever. */
 static void exhaustion(void)
 {
@@ -364,7 +432,7 @@ static void exhaustion(void)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		/* "used" is U64_MAX after the first: start by hand */
 		ctx->first = cases[i].last + 1;
-		per_cpu_ptr(ctx->lanes, 0)->sent = 0;
+		per_cpu_ptr(ctx->counter, 0)->sent = 0;
 		shim_cpu = 0;
 		seq = ctx->first;
 		for (j = 0; j < 3 && cases[i].n[j]; j++) {
@@ -372,13 +440,13 @@ static void exhaustion(void)
 			seq += cases[i].n[j];
 		}
 		expect_eq(reserve_error(ctx, cases[i].more), -EOVERFLOW);
-		sent = per_cpu_ptr(ctx->lanes, 0)->sent;
+		sent = per_cpu_ptr(ctx->counter, 0)->sent;
 		for (n = 0; n < 100000; n++) {
 			expect_eq(reserve_error(ctx, 1), -EOVERFLOW);
 			expect_eq(reserve_error(ctx, ~0u), -EOVERFLOW);
 		}
 		/* it stands, so that more calls than anybody can wait for do the same */
-		expect_eq(per_cpu_ptr(ctx->lanes, 0)->sent, sent);
+		expect_eq(per_cpu_ptr(ctx->counter, 0)->sent, sent);
 		expect_eq(vpe_context_last(ctx, 0), U64_MAX);
 		/* another CPU's numbers are its own */
 		expect_eq(vpe_context_last(ctx, 1), 0);
@@ -540,6 +608,8 @@ static const struct test_case cases[] = {
 	{ "same_key", same_key },
 	{ "key_bytes", key_bytes },
 	{ "lanes", lanes },
+	{ "spread", spread },
+	{ "lanes of CPUs", lanes_of_cpus },
 	{ "exhaustion", exhaustion },
 	{ "no_number_left", no_number_left },
 	{ "windows", windows },

@@ -47,6 +47,8 @@ static struct arena {
 	struct vpe_seq		taken[THREADS][NUMBERS];
 } a;
 
+static const struct vpe_lanes lanes = { .per_cpu = 2 };
+
 static void arena_init(void)
 {
 	memset(&a, 0, sizeof(a));
@@ -55,8 +57,8 @@ static void arena_init(void)
 	a.scope.windows_max = VPE_NET_WINDOWS_MAX;
 	a.scope.ahead_max = U64_MAX;
 	a.elsewhere.windows_max = VPE_NET_WINDOWS_MAX;
-	a.ctx = vpe_context_get(&a.scope, "0123456789abcdef", 16);
-	a.other = vpe_context_get(&a.elsewhere, "0123456789abcdef", 16);
+	a.ctx = vpe_context_get(&a.scope, "0123456789abcdef", 16, &lanes);
+	a.other = vpe_context_get(&a.elsewhere, "0123456789abcdef", 16, &lanes);
 	a.ctx->window_size = NUMBERS;
 	pthread_barrier_init(&a.start, NULL, THREADS);
 }
@@ -216,7 +218,7 @@ static void *reserve_all(void *arg)
 	if (!vpe_context_started(a.ctx))
 		vpe_context_start(a.ctx, 0);
 	for (i = 0; i < NUMBERS; i++)
-		vpe_context_reserve(a.ctx, 1 + i % 3, &a.taken[me][i]);
+		vpe_context_reserve(a.ctx, i / 7, 1 + i % 3, &a.taken[me][i]);
 	return NULL;
 }
 

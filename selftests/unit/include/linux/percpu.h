@@ -4,12 +4,13 @@
 
 #include <linux/smp.h>
 
-#define SHIM_PERCPU_STRIDE	64
+#define SHIM_PERCPU_STRIDE	65536
 
 void *shim_alloc_percpu(size_t size);
 void free_percpu(void *p);
 
 #define alloc_percpu(type)	((type *)shim_alloc_percpu(sizeof(type)))
+#define __alloc_percpu(size, align)	shim_alloc_percpu(size)
 #define per_cpu_ptr(p, cpu) \
 	((__typeof__(p))((char *)(p) + (size_t)(cpu) * SHIM_PERCPU_STRIDE))
 #define this_cpu_ptr(p)		per_cpu_ptr(p, smp_processor_id())

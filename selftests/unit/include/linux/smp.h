@@ -13,6 +13,8 @@ extern __thread int shim_preempt_off;
 #define preempt_disable()	((void)shim_preempt_off++)
 #define preempt_enable()	((void)shim_preempt_off--)
 #define smp_processor_id()	shim_cpu
+#define nr_cpu_ids		((unsigned int)SHIM_CPUS)
+#define cpu_possible(cpu)	((cpu) < nr_cpu_ids)
 #define for_each_possible_cpu(cpu) \
 	for ((cpu) = 0; (cpu) < SHIM_CPUS; (cpu)++)
 
