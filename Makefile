@@ -56,6 +56,15 @@ ip:
 	echo "Its manual page:        man $$dir/ip-xfrm.8" && \
 	echo "Its completion in bash: . $$dir/ip-xfrm.bash"
 
+# Where Wireshark and tshark look for a user's own plugins
+PLUGINDIR ?= $(HOME)/.local/lib/wireshark/plugins
+
+install-tools:
+	@install -D -m 644 -t "$(DESTDIR)$(PLUGINDIR)" tools/wireshark/*.lua && \
+	echo "Installed: vpe.lua, vpe_aead.lua in $(DESTDIR)$(PLUGINDIR)" && \
+	{ command -v wireshark || command -v tshark || \
+		echo "Wireshark is not installed yet: 4.0 and later will find them there." >&2; } >/dev/null
+
 demo:
 	@demo/run
 
@@ -77,7 +86,7 @@ help:
 	@echo '                         emulated machine: 1 minute, the first time 6'
 	@echo '  make check             all tests on all kernels: 20 minutes, the first'
 	@echo '                         time up to an hour'
-	@echo '  make check T=NAME      one test, for instance families, unit, style, demo'
+	@echo '  make check T=NAME      one test: families, unit, style, dissect, demo, ...'
 	@echo '  make check K=KERNEL    one kernel: 6.1, 6.12, 7.3 or debug; goes with T='
 	@echo '  make check-long        what takes longer; begun again, it goes on'
 	@echo '  make check-long T=PART'
@@ -88,8 +97,10 @@ help:
 	@echo '  make modules_install   installs it, so that "modprobe xfrm_vpe" works;'
 	@echo '                         below INSTALL_MOD_PATH, where that is given'
 	@echo '  make ip                builds the ip that knows VPE, and says where it is'
+	@echo '  make install-tools     dissectors for Wireshark and tshark, into PLUGINDIR,'
+	@echo '                         or ~/.local/lib/wireshark/plugins'
 	@echo '  make clean             removes what was built here'
 	@echo
 	@echo 'README says more.'
 
-.PHONY: all module check-kdir modules_install ip demo check check-long clean help
+.PHONY: all module check-kdir modules_install ip install-tools demo check check-long clean help
