@@ -3,9 +3,9 @@
 """The engine of "make check": see usage() and Documentation/testing.rst.
 
 What is to be run is planned first: "jobs" on this machine (style, unit tests,
-demo) and machines to boot, each with its tests. Two jobs run at a time, one if
-it boots eight CPUs. Each result is printed when it is there; a planned test
-without a result has failed.
+dissectors, demo) and machines to boot, each with its tests. Two jobs run at a
+time, one if it boots eight CPUs. Each result is printed when it is there; a
+planned test without a result has failed.
 """
 import argparse
 import fcntl
@@ -394,7 +394,7 @@ def pairs():
     return sorted(k for k in named if "+" in k)
 
 
-HOST_JOBS = ["style", "unit", "demo"]
+HOST_JOBS = ["style", "unit", "dissect", "demo"]
 
 
 def make_jobs(options):
@@ -423,6 +423,7 @@ def host_jobs(test):
     jobs = [Tests("style", "style", [f"{HERE}/style"]),
             Tests("unit", "unit", ["make", "-s", "--no-print-directory", "-C",
                                    f"{HERE}/unit", "check"]),
+            Tests("dissect", "dissect", [f"{HERE}/dissect"]),
             Job("demo", "demo", [f"{TOP}/demo/run"])]
     return [job for job in jobs if test in ("", job.name)]
 
@@ -565,7 +566,7 @@ def summary(report, jobs, began):
 def parse_options():
     parser = argparse.ArgumentParser(
         prog="check", description="Runs all tests of this tree, or those asked for.")
-    parser.add_argument("-t", "--test", help="one test: its name, or style, unit, demo")
+    parser.add_argument("-t", "--test", help="one test: its name, or " + ", ".join(HOST_JOBS))
     parser.add_argument("-k", "--kernel", help="on one kernel: " + ", ".join(KERNELS))
     parser.add_argument("-l", "--long", action="store_true",
                         help="the long tests instead; -t names a part")
