@@ -26,6 +26,8 @@ hypervisor() {
 	setup_ns "$name" || skip_all "no namespaces"
 	hv=${!name}
 	run ip link set eth0 netns "$hv"
+	# CoDel drops what waits since the host is busy
+	run tc -n "$hv" qdisc replace dev eth0 root pfifo limit 20000
 	topo_hv "$hv" $1 $2
 	backlog_grow
 }
@@ -160,6 +162,7 @@ sa_received() {
 sa_wait() {
 	busywait $((WAIT_TIMEOUT * 500)) sa_received $1 $2 && return
 	ip -n "$hv" -s link show eth0
+	tc -n "$hv" -s qdisc show dev eth0
 	ip -n "$hv" -s xfrm vpe show spi $1
 	grep -v '\<0$' "/proc/$ns_pid/net/xfrm_stat"
 	fail "SPI $1: $2 packets were sent, not all came"
