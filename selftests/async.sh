@@ -148,9 +148,10 @@ with() {
 backlog_grow
 topo_wire || skip_all "no namespaces"
 modprobe -nq pcrypt || skip_all "this kernel has no pcrypt"
-ktap_plan 5
+ktap_plan 6
 ktap_test "IPv4 traffic" with traffic pcrypt 4
 ktap_test "IPv6 traffic" with traffic pcrypt 6
+ktap_test "IPv6 traffic in UDP" udp with traffic pcrypt 6
 ktap_test "SAs deleted" with deletion pcrypt
 ktap_test "namespaces deleted" with teardown pcrypt
 ktap_test "module unloaded" with unload pcrypt

@@ -94,7 +94,8 @@ vpe_and_esp() {
 	local f=$1 mode=transport ways=(tx-core)
 	shift
 	[[ $* != *esp:tunnel* ]] || mode=tunnel
-	[ $mode = tunnel ] || ways+=(rx-core)
+	# What is in UDP comes from its socket, as ever.
+	[ $mode = tunnel ] || [ ${#SA_ARGS[@]} != 0 ] || ways+=(rx-core)
 	xfrm_flush
 	sas $f
 	both esp $mode $f
@@ -128,11 +129,13 @@ compressed() {
 # VPE, like ESP in ESP, wants one more then.
 modprobe -qr xfrm_interface
 topo_wire || skip_all "no namespaces"
-ktap_plan 8
+ktap_plan 12
 for f in 4 6; do
 	ktap_test "IPv$f: VPE in ESP transport" vpe_and_esp $f vpe esp:transport
 	ktap_test "IPv$f: VPE in ESP tunnel" vpe_and_esp $f vpe esp:tunnel
 	ktap_test "IPv$f: ESP tunnel in VPE" vpe_and_esp $f esp:tunnel vpe
+	ktap_test "IPv$f: VPE in UDP in ESP transport" udp vpe_and_esp $f vpe esp:transport
+	ktap_test "IPv$f: ESP tunnel in VPE in UDP" udp vpe_and_esp $f esp:tunnel vpe
 	ktap_test "IPv$f: IPComp in VPE" compressed $f
 done
 ktap_finish

@@ -274,11 +274,11 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb, u32 flow,
 	return err;
 }
 
-static void vpe_tx_count(const struct vpe_tx *tx)
+static void vpe_tx_count(const struct vpe_tx *tx, unsigned int len)
 {
-	trace_vpe_send(tx->sa, tx->num.window, tx->num.seq, tx->skb->len);
+	trace_vpe_send(tx->sa, tx->num.window, tx->num.seq, len);
 	vpe_count(tx->sa, VPE_A_STATS_TX_PACKETS, 1);
-	vpe_count(tx->sa, VPE_A_STATS_TX_BYTES, tx->skb->len);
+	vpe_count(tx->sa, VPE_A_STATS_TX_BYTES, len);
 }
 
 /*
@@ -292,7 +292,7 @@ static int vpe_tx_finish(struct net *net, struct sock *sk,
 	struct dst_entry *child = xfrm_dst_child(skb_dst(skb));
 	int err;
 
-	vpe_tx_count(tx);
+	vpe_tx_count(tx, skb->len);
 	__skb_push(skb, -skb_network_offset(skb));
 	if (tx->sa->async) {
 		dst_hold(child);
@@ -550,15 +550,22 @@ static int vpe_output(struct net *net, struct sock *sk, struct sk_buff *skb)
 }
 
 /* Encrypted on xfrm's own path: leave the packet as ESP would. */
-static void vpe_core_finish(const struct vpe_tx *tx)
+static int vpe_core_finish(const struct vpe_tx *tx)
 {
 	struct sk_buff *skb = tx->skb;
+	unsigned int len = skb->len;
 
-	vpe_tx_count(tx);
-	vpe_count(tx->sa, VPE_A_STATS_TX_CORE, 1);
-	vpe_count(tx->sa, VPE_A_STATS_CORE_BYTES, skb->len);
 	__skb_push(skb, -skb_network_offset(skb));
 	*skb_mac_header(skb) = vpe_sa_proto(tx->sa);
+	/* No device sees this packet: another transform will encrypt it. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb)) {
+		vpe_count_drop(tx->sa, skb, VPE_A_DROPS_TX_SEGMENT);
+		return -EINVAL;
+	}
+	vpe_tx_count(tx, len);
+	vpe_count(tx->sa, VPE_A_STATS_TX_CORE, 1);
+	vpe_count(tx->sa, VPE_A_STATS_CORE_BYTES, len);
+	return 0;
 }
 
 static void vpe_core_done(vpe_completion_arg *arg, int err)
@@ -573,7 +580,7 @@ static void vpe_core_done(vpe_completion_arg *arg, int err)
 	if (err)
 		vpe_count_drop(tx->sa, skb, VPE_A_DROPS_TX_CRYPTO);
 	else
-		vpe_core_finish(tx);
+		err = vpe_core_finish(tx);
 	kfree(op);
 	xfrm_output_resume(skb_to_full_sk(skb), skb, err);
 }
@@ -602,12 +609,14 @@ int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb)
 	if (err == -EINPROGRESS)
 		return err;
 
-	if (!err)
-		vpe_core_finish((struct vpe_tx *)op->priv);
-	else
+	if (err) {
 		vpe_count_drop(sa, skb, err);
+		err = -EINVAL;
+	} else {
+		err = vpe_core_finish((struct vpe_tx *)op->priv);
+	}
 	kfree(op);
-	return err ? -EINVAL : 0;
+	return err;
 }
 
 static struct xfrm_state_afinfo vpe_afinfo = {
