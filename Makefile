@@ -5,6 +5,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 T ?=
 K ?=
+F ?=
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # What the kernel must have been built with
@@ -68,6 +69,9 @@ install-tools:
 demo:
 	@demo/run
 
+demo-fabric:
+	@demo/fabric/run $(if $(K),-k '$(K)') $(if $(F),-f '$(F)')
+
 check:
 	@selftests/check $(if $(T),-t '$(T)') $(if $(K),-k '$(K)')
 
@@ -84,6 +88,9 @@ help:
 	@echo 'See and test it (nothing is loaded into this machine'"'"'s own kernel):'
 	@echo '  make demo              VXLAN between two hosts as ESP, then as VPE, in an'
 	@echo '                         emulated machine: 1 minute, the first time 6'
+	@echo '  make demo-fabric       a leaf-spine fabric: which of its links VXLAN, GENEVE'
+	@echo '                         and GUE fill, plain, as ESP, as VPE; a table and a'
+	@echo '                         picture: 2 minutes (K=KERNEL, F=6: over IPv6)'
 	@echo '  make check             all tests on all kernels: 20 minutes, the first'
 	@echo '                         time up to an hour'
 	@echo '  make check T=NAME      one test: families, unit, style, dissect, demo, ...'
@@ -103,4 +110,4 @@ help:
 	@echo
 	@echo 'README says more.'
 
-.PHONY: all module check-kdir modules_install ip install-tools demo check check-long clean help
+.PHONY: all module check-kdir modules_install ip install-tools demo demo-fabric check check-long clean help
