@@ -394,7 +394,7 @@ def pairs():
     return sorted(k for k in named if "+" in k)
 
 
-HOST_JOBS = ["style", "unit", "dissect", "demo", "demo-fabric"]
+HOST_JOBS = ["style", "unit", "dissect", "demo"]
 
 
 def make_jobs(options):
@@ -424,8 +424,7 @@ def host_jobs(test):
             Tests("unit", "unit", ["make", "-s", "--no-print-directory", "-C",
                                    f"{HERE}/unit", "check"]),
             Tests("dissect", "dissect", [f"{HERE}/dissect"]),
-            Job("demo", "demo", [f"{TOP}/demo/run"]),
-            Job("demo-fabric", "demo", [f"{TOP}/demo/fabric/run", "-s"])]
+            Job("demo", "demo", [f"{TOP}/demo/run"])]
     return [job for job in jobs if test in ("", job.name)]
 
 
