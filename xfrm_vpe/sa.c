@@ -642,6 +642,10 @@ int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack)
 	}
 	sa = vpe_sa_alloc(x);
 	err = PTR_ERR_OR_ZERO(sa);
+	if (err == -E2BIG) {
+		NL_SET_ERR_MSG(extack, "VPE: more CPUs than Window IDs have room for");
+		goto refused;
+	}
 	if (err) {
 		NL_SET_ERR_MSG(extack,
 			       "VPE: the cipher or memory for the SA is not to be had");
