@@ -9,7 +9,7 @@ F ?=
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # What the kernel must have been built with
-needs := 64BIT MODULES NET INET IPV6 XFRM XFRM_USER INET_ESP INET6_ESP \
+needs := 64BIT MODULES NET INET IPV6 NETFILTER XFRM XFRM_USER INET_ESP INET6_ESP \
 	 CRYPTO_AEAD CRYPTO_GCM GRO_CELLS
 # The oldest kernel that has what the module hooks into
 oldest := 6.1

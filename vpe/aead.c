@@ -12,24 +12,46 @@
  *	list	                           '-------.      |
  *	                          sg[0] ... sg[nents - 1], sg[nents]
  *	                          ciphertext               ICV
+ *
+ * ESP has its ICV there. Its associated data is the SPI and the whole sequence
+ * number, of which the header may have half (RFC 4106 section 5); the crypto
+ * API wants them, and the IV once more, before the ciphertext:
+ *
+ *	packet	[ IP | SPI | seq | IV | ciphertext, ICV ... ]
+ *	list	sg[-1]	                sg[0] ... sg[nents - 1]
+ *		SPI, seq, IV: a copy
  */
 #include <linux/err.h>
+#include <linux/limits.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "aead.h"
 
+const struct vpe_format vpe_formats[] = {
+	[VPE_SPI_FIRST]	= { .hlen = VPE_HLEN, .iv_len = VPE_IV_LEN, .seq_max = U64_MAX },
+	[VPE_ARES]	= { .hlen = VPE_HLEN, .iv_len = VPE_IV_LEN, .seq_max = U64_MAX },
+	[VPE_ESP]	= { .hlen = sizeof(struct vpe_esp_hdr), .iv_len = VPE_ESP_IV_LEN,
+			    .aad_len = VPE_ESP_AAD_LEN, .salt_len = 4, .seq_max = U32_MAX },
+	[VPE_ESP_ESN]	= { .hlen = sizeof(struct vpe_esp_hdr), .iv_len = VPE_ESP_IV_LEN,
+			    .aad_len = VPE_ESP_AAD_MAX, .salt_len = 4, .seq_max = U64_MAX },
+};
+
 /**
  * vpe_aead_alloc - get a cipher ready
- * @name: crypto API name, "gcm(aes)" or "rfc7539(chacha20,poly1305)"
- * @key: key without salt
- * @len: its length, bytes
+ * @name: crypto API name; for VPE "gcm(aes)" or "rfc7539(chacha20,poly1305)",
+ *	for ESP "rfc4106(gcm(aes))" or "rfc7539esp(chacha20,poly1305)"
+ * @key: key, for ESP followed by its salt
+ * @len: length of these, bytes
+ * @layout: where it is to be used
+ * @icv_len: bytes of ICV
  *
  * Context: process, may sleep.
  * Return: the cipher, to be freed by crypto_free_aead(), or an ERR_PTR.
  */
 struct crypto_aead *vpe_aead_alloc(const char *name, const u8 *key,
-				   unsigned int len)
+				   unsigned int len, enum vpe_layout layout,
+				   unsigned int icv_len)
 {
 	struct crypto_aead *tfm = crypto_alloc_aead(name, 0, 0);
 	int err;
@@ -39,8 +61,8 @@ struct crypto_aead *vpe_aead_alloc(const char *name, const u8 *key,
 
 	err = crypto_aead_setkey(tfm, key, len);
 	if (!err)
-		err = crypto_aead_setauthsize(tfm, VPE_ICV_LEN);
-	if (!err && crypto_aead_ivsize(tfm) != VPE_IV_LEN)
+		err = crypto_aead_setauthsize(tfm, icv_len);
+	if (!err && crypto_aead_ivsize(tfm) != vpe_formats[layout].iv_len)
 		err = -EINVAL;
 	if (err) {
 		crypto_free_aead(tfm);
@@ -63,15 +85,17 @@ bool vpe_aead_is_async(struct crypto_aead *tfm)
 /**
  * vpe_op_alloc - all the memory that one packet's encryption takes
  * @tfm: the cipher
+ * @layout: of the packet
  * @priv: bytes for the caller, at op->priv
- * @nents: entries of the scatter list, the ICV's not counted
+ * @nents: entries of the scatter list that the packet's parts take
  *
  * Context: any.
  * Return: an op to be freed by kfree(), or NULL.
  */
-struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, unsigned int priv,
-			    unsigned int nents)
+struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, enum vpe_layout layout,
+			    unsigned int priv, unsigned int nents)
 {
+	struct scatterlist *list;
 	unsigned int req, sg;
 	struct vpe_op *op;
 
@@ -82,30 +106,62 @@ struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, unsigned int priv,
 	if (!op)
 		return NULL;
 
+	op->layout = layout;
 	op->req = (void *)op + req;
-	op->sg = (void *)op + sg;
 	aead_request_set_tfm(op->req, tfm);
-	sg_init_table(op->sg, nents + 1);
+	list = (void *)op + sg;
+	sg_init_table(list, nents + 1);
+	op->sg = list + vpe_is_esp(layout);
 	return op;
 }
 
-static void vpe_op_prepare(struct vpe_op *op, struct vpe_hdr *hdr,
-			   enum vpe_layout layout, unsigned int nents,
-			   unsigned int len, crypto_completion_t done)
+static void vpe_op_prepare_vpe(struct vpe_op *op, struct vpe_hdr *hdr,
+			       unsigned int nents, unsigned int len)
 {
 	sg_set_buf(&op->sg[nents], hdr->icv, VPE_ICV_LEN);
 	sg_mark_end(&op->sg[nents]);
-	memcpy(op->iv, vpe_hdr_iv(hdr, layout), VPE_IV_LEN);
-	aead_request_set_callback(op->req, 0, done, op);
+	memcpy(op->iv, vpe_hdr_iv(hdr, op->layout), VPE_IV_LEN);
 	aead_request_set_ad(op->req, 0);
 	aead_request_set_crypt(op->req, op->sg, op->sg, len, op->iv);
 }
 
+static void vpe_op_prepare_esp(struct vpe_op *op, const struct vpe_esp_hdr *hdr,
+			       u64 seq, unsigned int nents, unsigned int len)
+{
+	unsigned int aad_len = vpe_formats[op->layout].aad_len;
+	struct scatterlist *list = op->sg - 1;
+	__be32 *aad = op->aad;
+
+	*aad++ = hdr->spi;
+	if (op->layout == VPE_ESP_ESN)
+		*aad++ = cpu_to_be32(seq >> 32);
+	*aad++ = hdr->seq;
+	memcpy(aad, &hdr->iv, VPE_ESP_IV_LEN);
+	memcpy(op->iv, &hdr->iv, VPE_ESP_IV_LEN);
+
+	sg_set_buf(list, op->aad, aad_len);
+	sg_mark_end(&op->sg[nents - 1]);
+	aead_request_set_ad(op->req, aad_len);
+	aead_request_set_crypt(op->req, list, list, len, op->iv);
+}
+
+static void vpe_op_prepare(struct vpe_op *op, void *hdr, u64 seq,
+			   unsigned int nents, unsigned int len,
+			   crypto_completion_t done)
+{
+	aead_request_set_callback(op->req, 0, done, op);
+	if (vpe_is_esp(op->layout))
+		vpe_op_prepare_esp(op, hdr, seq, nents, len);
+	else
+		vpe_op_prepare_vpe(op, hdr, nents, len);
+}
+
 /**
- * vpe_op_seal - encrypt a packet in place and write the ICV into its header
- * @op: from vpe_op_alloc(); op->sg holds the plaintext
- * @hdr: header, complete but for the ICV
- * @layout: of @hdr
+ * vpe_op_seal - encrypt a packet in place and write its ICV
+ * @op: from vpe_op_alloc(); op->sg holds the plaintext, of ESP the trailer and
+ *	room for the ICV included
+ * @hdr: header, complete but for VPE's ICV
+ * @seq: sequence number
  * @nents: entries of op->sg in use
  * @len: plaintext, bytes
  * @done: called when an asynchronous cipher is through, with @op
@@ -113,18 +169,19 @@ static void vpe_op_prepare(struct vpe_op *op, struct vpe_hdr *hdr,
  * Context: process or softirq.
  * Return: 0, -EINPROGRESS (@done will be called; @op may be gone), or an error.
  */
-int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, enum vpe_layout layout,
-		unsigned int nents, unsigned int len, crypto_completion_t done)
+int vpe_op_seal(struct vpe_op *op, void *hdr, u64 seq, unsigned int nents,
+		unsigned int len, crypto_completion_t done)
 {
-	vpe_op_prepare(op, hdr, layout, nents, len, done);
+	vpe_op_prepare(op, hdr, seq, nents, len, done);
 	return crypto_aead_encrypt(op->req);
 }
 
 /**
  * vpe_op_open - verify a packet and decrypt it in place
- * @op: from vpe_op_alloc(); op->sg holds the ciphertext
+ * @op: from vpe_op_alloc(); op->sg holds the ciphertext, of ESP followed by the
+ *	ICV
  * @hdr: header as received
- * @layout: of @hdr
+ * @seq: sequence number
  * @nents: entries of op->sg in use
  * @len: ciphertext, bytes
  * @done: called when an asynchronous cipher is through, with @op
@@ -133,9 +190,10 @@ int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, enum vpe_layout layout,
  * Return: 0, -EINPROGRESS (as above), -EBADMSG if the ICV does not hold, or
  * another error.
  */
-int vpe_op_open(struct vpe_op *op, struct vpe_hdr *hdr, enum vpe_layout layout,
-		unsigned int nents, unsigned int len, crypto_completion_t done)
+int vpe_op_open(struct vpe_op *op, void *hdr, u64 seq, unsigned int nents,
+		unsigned int len, crypto_completion_t done)
 {
-	vpe_op_prepare(op, hdr, layout, nents, len + VPE_ICV_LEN, done);
+	len += crypto_aead_authsize(crypto_aead_reqtfm(op->req));
+	vpe_op_prepare(op, hdr, seq, nents, len, done);
 	return crypto_aead_decrypt(op->req);
 }

@@ -13,30 +13,37 @@
 
 /**
  * struct vpe_op - one packet on its way through the cipher
+ * @layout: its layout
  * @iv: copy of the header's IV: ciphers may scribble on it
+ * @aad: ESP's associated data
  * @req: the request
- * @sg: scatter list: the packet's parts and, last, the ICV
+ * @sg: where the scatter list has the packet's parts
  * @priv: the caller's
  *
  * One allocation: the caller's data, the request with the cipher's context and
  * the scatter list follow each other.
  */
 struct vpe_op {
+	enum vpe_layout		layout;
 	u8			iv[VPE_IV_LEN];
+	__be32			aad[VPE_ESP_AAD_MAX / sizeof(__be32)];
 	struct aead_request	*req;
 	struct scatterlist	*sg;
 	u8			priv[] __aligned(8);
 };
 
+extern const struct vpe_format vpe_formats[];
+
 struct crypto_aead *vpe_aead_alloc(const char *name, const u8 *key,
-				   unsigned int len);
+				   unsigned int len, enum vpe_layout layout,
+				   unsigned int icv_len);
 bool vpe_aead_is_async(struct crypto_aead *tfm);
 
-struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, unsigned int priv,
-			    unsigned int nents);
-int vpe_op_seal(struct vpe_op *op, struct vpe_hdr *hdr, enum vpe_layout layout,
-		unsigned int nents, unsigned int len, crypto_completion_t done);
-int vpe_op_open(struct vpe_op *op, struct vpe_hdr *hdr, enum vpe_layout layout,
-		unsigned int nents, unsigned int len, crypto_completion_t done);
+struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, enum vpe_layout layout,
+			    unsigned int priv, unsigned int nents);
+int vpe_op_seal(struct vpe_op *op, void *hdr, u64 seq, unsigned int nents,
+		unsigned int len, crypto_completion_t done);
+int vpe_op_open(struct vpe_op *op, void *hdr, u64 seq, unsigned int nents,
+		unsigned int len, crypto_completion_t done);
 
 #endif /* _VPE_AEAD_H */

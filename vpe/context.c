@@ -5,14 +5,17 @@
  * The IV of a packet is (Sender ID, Window ID, sequence number), so that under
  * one key no (window, number) may be sent twice. Three things see to it:
  *
- * - a counter, one lane, belongs to one CPU and is moved on in one step that neither
- *   preemption nor an interrupt divides;
+ * - a counter, one lane, belongs to one CPU and is moved on in one step that
+ *   neither preemption nor an interrupt divides;
  * - the counters of a key outlive the SA that used them, and go on when the
  *   key comes back (struct vpe_context);
  * - a context starts above whatever any context has sent since the module was
  *   loaded, and above what the host's clock has shown: no window sends a packet
  *   per nanosecond, so the clock stays ahead of all that was sent before
  *   (vpe_draw()). In the whole kernel one context may send under a key.
+ *
+ * ESP's contexts have one counter for all CPUs, which starts where the user
+ * says; what two contexts send under one key is kept apart by their iv_mask.
  *
  * Locks: vpe_contexts_lock guards the table, claims and epoch; taken with
  * softirqs disabled, nothing is taken inside. A context's xarray lock is
@@ -145,11 +148,26 @@ int vpe_lanes_set(struct vpe_lanes *lanes, u32 first, u32 want)
 	return lanes->per_cpu ? 0 : -E2BIG;
 }
 
+static struct vpe_context *__vpe_context_alloc(struct vpe_scope *scope, u64 last,
+					       const struct vpe_digest *digest)
+{
+	struct vpe_context *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+
+	if (!ctx)
+		return NULL;
+	xa_init_flags(&ctx->windows, XA_FLAGS_LOCK_BH);
+	ctx->last = last;
+	ctx->scope = scope;
+	ctx->digest = *digest;
+	refcount_set(&ctx->ref, 1);
+	return ctx;
+}
+
 static struct vpe_context *vpe_context_alloc(struct vpe_scope *scope,
 					     const struct vpe_digest *digest,
 					     const struct vpe_lanes *lanes)
 {
-	struct vpe_context *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL);
+	struct vpe_context *ctx = __vpe_context_alloc(scope, U64_MAX, digest);
 
 	if (!ctx)
 		return NULL;
@@ -160,12 +178,8 @@ static struct vpe_context *vpe_context_alloc(struct vpe_scope *scope,
 		kfree(ctx);
 		return NULL;
 	}
-	xa_init_flags(&ctx->windows, XA_FLAGS_LOCK_BH);
 	ctx->lanes = *lanes;
 	get_random_bytes(ctx->spread, sizeof(ctx->spread));
-	ctx->scope = scope;
-	ctx->digest = *digest;
-	refcount_set(&ctx->ref, 1);
 	return ctx;
 }
 
@@ -235,6 +249,62 @@ struct vpe_context *vpe_context_get(struct vpe_scope *scope, const void *key,
 	return ctx;
 }
 
+/**
+ * vpe_context_get_esp - make the context of a new ESP SA
+ * @scope: network namespace; outlives the context
+ * @key: the cipher's key, with salt
+ * @len: its length, bytes
+ * @last: the last sequence number that may be sent
+ *
+ * Context: process, may sleep.
+ * Return: a context, to be given back by vpe_context_put(), or NULL without
+ * memory.
+ */
+struct vpe_context *vpe_context_get_esp(struct vpe_scope *scope, const void *key,
+					unsigned int len, u64 last)
+{
+	struct vpe_digest digest = vpe_digest(key, len);
+	struct vpe_context *ctx = __vpe_context_alloc(scope, last, &digest);
+
+	if (!ctx)
+		return NULL;
+	ctx->lanes.per_cpu = 1;
+	get_random_bytes(&ctx->iv_mask, sizeof(ctx->iv_mask));
+	spin_lock_bh(&vpe_contexts_lock);
+	ctx->id = ++vpe_context_ids;
+	atomic_inc(&scope->contexts);
+	spin_unlock_bh(&vpe_contexts_lock);
+	return ctx;
+}
+
+/**
+ * vpe_context_hold - another SA shares a context
+ * @ctx: key context, of which the caller holds a reference
+ *
+ * Return: @ctx.
+ */
+struct vpe_context *vpe_context_hold(struct vpe_context *ctx)
+{
+	refcount_inc(&ctx->ref);
+	return ctx;
+}
+
+/**
+ * vpe_context_has_key - is it the context of this key?
+ * @ctx: key context
+ * @key: as it was given
+ * @len: its length, bytes
+ *
+ * Return: true if it is.
+ */
+bool vpe_context_has_key(const struct vpe_context *ctx, const void *key,
+			 unsigned int len)
+{
+	struct vpe_digest digest = vpe_digest(key, len);
+
+	return vpe_digest_equal(&ctx->digest, &digest);
+}
+
 /* The highest number any lane of @ctx has taken; @ctx has started. */
 static u64 vpe_context_highest(const struct vpe_context *ctx)
 {
@@ -301,6 +371,25 @@ static int vpe_draw(const struct vpe_scope *scope, u64 last, u64 *first)
 	return 0;
 }
 
+static int vpe_context_claim(struct vpe_context *ctx, u64 last, u64 *first)
+{
+	int err;
+
+	if (!vpe_context_may_claim(ctx))
+		return -EBUSY;
+	err = vpe_draw(ctx->scope, last, first);
+	if (!err)
+		ctx->claimed = true;
+	return err;
+}
+
+/* ESP goes on where the user says, and knows no claims. */
+static int vpe_context_start_esp(const struct vpe_context *ctx, u64 last, u64 *first)
+{
+	*first = last + 1;
+	return last < ctx->last ? 0 : -EOVERFLOW;
+}
+
 /**
  * vpe_context_start - claim a key for sending and draw the first number
  * @ctx: key context
@@ -319,20 +408,29 @@ int vpe_context_start(struct vpe_context *ctx, u64 last)
 	u64 first;
 
 	spin_lock_bh(&vpe_contexts_lock);
-	if (ctx->claimed)
+	if (vpe_context_started(ctx))
 		goto out;
-	err = -EBUSY;
-	if (!vpe_context_may_claim(ctx))
-		goto out;
-	err = vpe_draw(ctx->scope, last, &first);
+	err = vpe_context_is_esp(ctx) ? vpe_context_start_esp(ctx, last, &first) :
+					vpe_context_claim(ctx, last, &first);
 	if (err)
 		goto out;
-	ctx->claimed = true;
 	/* Pairs with vpe_context_started(). */
 	smp_store_release(&ctx->first, first);
 out:
 	spin_unlock_bh(&vpe_contexts_lock);
 	return err;
+}
+
+/* The numbers of ESP; no machine wraps their 64-bit count. */
+static int vpe_context_reserve_esp(struct vpe_context *ctx, unsigned int n,
+				   struct vpe_seq *seq)
+{
+	u64 sent = atomic64_add_return(n, &ctx->sent);
+
+	if (unlikely(sent - 1 > ctx->last - ctx->first))
+		return -EOVERFLOW;
+	*seq = (struct vpe_seq) { .seq = ctx->first + sent - n };
+	return 0;
 }
 
 /**
@@ -352,8 +450,11 @@ int vpe_context_reserve(struct vpe_context *ctx, u32 flow, unsigned int n,
 			struct vpe_seq *seq)
 {
 	u32 lane = flow & (ctx->lanes.per_cpu - 1);
-	u64 room = U64_MAX - ctx->first, sent;
+	u64 room = ctx->last - ctx->first, sent;
 	int err = 0;
+
+	if (vpe_context_is_esp(ctx))
+		return vpe_context_reserve_esp(ctx, n, seq);
 
 	preempt_disable();
 	seq->window = ctx->lanes.first +
@@ -382,6 +483,8 @@ u64 vpe_context_sent(const struct vpe_context *ctx, u32 window)
 {
 	u32 cpu = vpe_context_cpu(ctx, window);
 
+	if (vpe_context_is_esp(ctx))
+		return window ? 0 : atomic64_read(&ctx->sent);
 	if (window < ctx->lanes.first || cpu >= nr_cpu_ids || !cpu_possible(cpu))
 		return 0;
 	window = (window - ctx->lanes.first) & (ctx->lanes.per_cpu - 1);
@@ -401,8 +504,25 @@ u64 vpe_context_last(const struct vpe_context *ctx, u32 window)
 
 	if (!sent)
 		return 0;
-	sent = min(sent - 1, U64_MAX - ctx->first);
-	return ctx->first + sent;
+	return ctx->first + min(sent - 1, ctx->last - ctx->first);
+}
+
+/**
+ * vpe_context_infer - the whole sequence number of an ESP packet
+ * @ctx: key context of ESP
+ * @low: its lower 32 bits
+ *
+ * Context: RCU read side.
+ * Return: the number, if the packet authenticates.
+ */
+u64 vpe_context_infer(struct vpe_context *ctx, u32 low)
+{
+	const struct vpe_window *w = xa_load(&ctx->windows, 0);
+
+	if (ctx->last == U32_MAX)
+		return low;
+	return vpe_window_infer(w ? READ_ONCE(w->top) : ctx->closed,
+				ctx->window_size, low);
 }
 
 /**
@@ -455,6 +575,8 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 	w = vpe_window_alloc(ctx->window_size, seq, GFP_ATOMIC);
 	if (!w)
 		return VPE_NO_MEM;
+	if (vpe_context_is_esp(ctx))
+		vpe_window_close(w, ctx->closed);
 
 	err = vpe_context_insert(ctx, id, w);
 	if (!err)
@@ -475,8 +597,9 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
  * @wp: set to the window that was there, or to NULL: the packet made it, or
  *	there is none
  *
- * A window that was not there is made, and takes whatever number it is. It is
- * never evicted while the context lives: that would let old packets in again.
+ * A window that was not there is made, and takes whatever number it is; of ESP
+ * only what is not closed may be asked for. It is never evicted while the
+ * context lives: that would let old packets in again.
  *
  * Context: softirqs disabled, RCU read side.
  * Return: %VPE_FRESH if the packet is to be accepted.

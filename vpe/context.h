@@ -71,11 +71,14 @@ struct vpe_lane {
 /**
  * struct vpe_context - counters and windows of one (namespace, key)
  * @first: number that each lane starts with; 0 while nothing was sent
- * @counter: @lanes.per_cpu counters for each possible CPU
+ * @last: number that each lane ends with
+ * @counter: @lanes.per_cpu counters for each possible CPU; NULL in ESP
  * @lanes: which windows are used
  * @spread: what makes a source port of a Window ID, see vpe_context_entropy()
  * @windows: replay windows by Sender ID << 16 | Window ID
  * @window_size: packets, for windows to be made
+ * @closed: ESP's window is made with this number and all below it refused
+ * @iv_mask: makes a sequence number of ESP an IV
  * @nr_windows: entries of @windows, under its lock
  * @scope: the namespace
  * @digest: of the key
@@ -84,18 +87,25 @@ struct vpe_lane {
  * @claimed: this context may send under the key; under vpe_contexts_lock
  * @node: in vpe_contexts
  * @rcu: frees it
+ * @sent: numbers of ESP taken so far, by all CPUs
  *
  * What senders read for each packet stands first and is not written after the
  * first packet.
+ *
+ * ESP has one counter and one window, Window ID 0. Its context is not found by
+ * the key: an SA has its own, which only its clones share.
  */
 struct vpe_context {
 	u64			first;
+	u64			last;
 	struct vpe_lane __percpu *counter;
 	struct vpe_lanes	lanes;
 	u32			spread[2];
 	struct xarray		windows;
 	u32			window_size;
 	u32			nr_windows;
+	u64			closed;
+	u64			iv_mask;
 	struct vpe_scope	*scope;
 	struct vpe_digest	digest;
 	u64			id;
@@ -103,6 +113,7 @@ struct vpe_context {
 	bool			claimed;
 	struct hlist_node	node;
 	struct rcu_head		rcu;
+	atomic64_t		sent ____cacheline_aligned_in_smp;
 };
 
 /**
@@ -125,6 +136,11 @@ int vpe_lanes_set(struct vpe_lanes *lanes, u32 first, u32 want);
 struct vpe_context *vpe_context_get(struct vpe_scope *scope, const void *key,
 				    unsigned int len,
 				    const struct vpe_lanes *lanes);
+struct vpe_context *vpe_context_get_esp(struct vpe_scope *scope, const void *key,
+					unsigned int len, u64 last);
+struct vpe_context *vpe_context_hold(struct vpe_context *ctx);
+bool vpe_context_has_key(const struct vpe_context *ctx, const void *key,
+			 unsigned int len);
 void vpe_context_put(struct vpe_context *ctx);
 
 int vpe_context_start(struct vpe_context *ctx, u64 last);
@@ -133,6 +149,7 @@ int vpe_context_reserve(struct vpe_context *ctx, u32 flow, unsigned int n,
 u64 vpe_context_sent(const struct vpe_context *ctx, u32 window);
 u64 vpe_context_last(const struct vpe_context *ctx, u32 window);
 
+u64 vpe_context_infer(struct vpe_context *ctx, u32 low);
 struct vpe_window *vpe_context_window(struct vpe_context *ctx, u32 id);
 enum vpe_verdict vpe_context_commit(struct vpe_context *ctx, u32 id, u64 seq,
 				    struct vpe_window **wp);
@@ -165,6 +182,32 @@ static inline u32 vpe_context_entropy(const struct vpe_context *ctx, u16 window)
 static inline u16 vpe_context_port(const struct vpe_context *ctx, u16 window)
 {
 	return VPE_PORT_FIRST + (vpe_context_entropy(ctx, window) & VPE_PORT_MASK);
+}
+
+/**
+ * vpe_context_is_esp - is it a context of ESP's?
+ * @ctx: key context
+ *
+ * Return: false if of VPE's.
+ */
+static inline bool vpe_context_is_esp(const struct vpe_context *ctx)
+{
+	return !ctx->counter;
+}
+
+/**
+ * vpe_context_iv - the IV of an ESP packet
+ * @ctx: key context of ESP
+ * @seq: its sequence number, all 64 bits
+ *
+ * Another context that has the same key, as ESP allows, is unlikely to meet
+ * it: its own bits are drawn at random.
+ *
+ * Return: IV, which no other packet of the context has.
+ */
+static inline __be64 vpe_context_iv(const struct vpe_context *ctx, u64 seq)
+{
+	return cpu_to_be64(seq ^ ctx->iv_mask);
 }
 
 /**

@@ -56,6 +56,23 @@ struct vpe_window *vpe_window_alloc(unsigned int size, u64 seq, gfp_t gfp)
 }
 
 /**
+ * vpe_window_infer - a sequence number of which the lower half travelled
+ * @top: highest number accepted
+ * @size: of the window, packets
+ * @low: the lower 32 bits
+ *
+ * RFC 4303 appendix A2.2: what is not in the window is ahead of it.
+ *
+ * Return: the number that is meant, if it authenticates.
+ */
+u64 vpe_window_infer(u64 top, u32 size, u32 low)
+{
+	u64 bottom = top >= size ? top - size + 1 : 0;
+
+	return bottom + (u32)(low - (u32)bottom);
+}
+
+/**
  * vpe_window_check - would this number be accepted now?
  * @w: the window
  * @seq: the number
@@ -125,6 +142,27 @@ enum vpe_verdict vpe_window_commit(struct vpe_window *w, u64 seq)
 	}
 	spin_unlock(&w->lock);
 	return verdict;
+}
+
+/**
+ * vpe_window_close - refuse a number and all below it from now on
+ * @w: the window
+ * @seq: the number
+ *
+ * Context: softirqs disabled; takes @w->lock.
+ */
+void vpe_window_close(struct vpe_window *w, u64 seq)
+{
+	u64 oldest, n;
+
+	spin_lock(&w->lock);
+	if (seq > w->top)
+		vpe_window_slide(w, seq);
+	oldest = w->top - min_t(u64, w->top, w->size - 1);
+	if (seq >= oldest)
+		for (n = 0; n <= seq - oldest; n++)
+			__set_bit((oldest + n) & (w->size - 1), w->seen);
+	spin_unlock(&w->lock);
 }
 
 /**

@@ -63,8 +63,10 @@ struct vpe_window {
 
 unsigned int vpe_window_round(unsigned int size);
 struct vpe_window *vpe_window_alloc(unsigned int size, u64 seq, gfp_t gfp);
+u64 vpe_window_infer(u64 top, u32 size, u32 low);
 enum vpe_verdict vpe_window_check(const struct vpe_window *w, u64 seq);
 enum vpe_verdict vpe_window_commit(struct vpe_window *w, u64 seq);
+void vpe_window_close(struct vpe_window *w, u64 seq);
 void vpe_window_refused(struct vpe_window *w, enum vpe_verdict verdict);
 
 #endif /* _VPE_WINDOW_H */

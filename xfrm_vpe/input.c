@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Receiving. We stand first among the handlers of IP protocol 50 and take what
- * is addressed to a VPE SA; all else goes on to xfrm interfaces, VTI and ESP.
+ * is addressed to an SA of ours; all else goes on to xfrm interfaces, VTI and ESP.
  *
  *	SPI -> SA -> window: seen before? -> ICV and decryption ->
  *	window: commit -> decapsulate -> xfrm interfaces -> GRO -> stack
  *
  * No lock or cache line is written by two CPUs on the way, as long as a
- * window's packets reach one CPU; which CPU they reach changes speed only.
+ * window's packets reach one CPU; which CPU they reach changes speed only. ESP
+ * has one window for all.
  */
 #include <linux/module.h>
 #include <net/dsfield.h>
@@ -27,17 +28,15 @@
 /**
  * struct vpe_rx - a packet being decrypted
  * @sa: its SA
- * @skb: the packet, skb->data at the inner packet
- * @seq: sequence number
- * @window: Sender ID << 16 | Window ID
+ * @skb: the packet, skb->data at what is decrypted
+ * @num: its number and window
  * @family: of the outer packet
  * @ds: outer DS field and ECN bits
  */
 struct vpe_rx {
 	struct vpe_sa	*sa;
 	struct sk_buff	*skb;
-	u64		seq;
-	u32		window;
+	struct vpe_seq	num;
 	u16		family;
 	u8		ds;
 };
@@ -98,22 +97,78 @@ static void vpe_rx_drop(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 	vpe_drop(sa, skb, reason);
 }
 
-/* The inner version, or -1 where there is no plaintext. */
+static bool vpe_rx_is_tunnel(const struct vpe_rx *rx)
+{
+	return rx->sa->x->props.mode == XFRM_MODE_TUNNEL;
+}
+
+/*
+ * What the first nibble says is inside, as a protocol: 0 is a fill packet's.
+ * An error where there is none, or no such packet.
+ */
 static int vpe_rx_version(struct sk_buff *skb)
 {
-	return pskb_may_pull(skb, 1) ? skb->data[0] >> 4 : -1;
+	if (!pskb_may_pull(skb, 1))
+		return -EINVAL;
+	switch (skb->data[0] >> 4) {
+	case 0:
+		return IPPROTO_NONE;
+	case 4:
+		return IPPROTO_IPIP;
+	case 6:
+		return IPPROTO_IPV6;
+	default:
+		return -EINVAL;
+	}
+}
+
+/*
+ * Take ESP's trailer and ICV off. Returns the next header, or an error if the
+ * padding is not as it has to be (RFC 4303 section 2.4).
+ */
+static int vpe_rx_trailer(const struct vpe_sa *sa, struct sk_buff *skb)
+{
+	unsigned int len = skb->len - sa->icv_len;
+	u8 padding[U8_MAX], end[2];	/* length of the padding, next header */
+
+	if (skb_copy_bits(skb, len - sizeof(end), end, sizeof(end)))
+		return -EINVAL;
+	len -= sizeof(end);
+	if (end[0] > len)
+		return -EINVAL;
+	len -= end[0];
+	if (skb_copy_bits(skb, len, padding, end[0]) ||
+	    !vpe_esp_padding_holds(padding, end[0]) || pskb_trim(skb, len))
+		return -EINVAL;
+	return end[1];
+}
+
+/*
+ * Leave what was sent. Returns its protocol, IPPROTO_NONE if there is nothing
+ * in it by intent, or an error.
+ */
+static int vpe_rx_strip(struct vpe_rx *rx)
+{
+	int next;
+
+	if (!vpe_sa_is_esp(rx->sa))
+		return vpe_rx_version(rx->skb);
+	next = vpe_rx_trailer(rx->sa, rx->skb);
+	if (next < 0 || next == IPPROTO_NONE || !vpe_rx_is_tunnel(rx))
+		return next;
+	return next == vpe_rx_version(rx->skb) ? next : -EINVAL;
 }
 
 /* Length of the inner packet by its own header, bytes; 0 if it has none. */
 static unsigned int vpe_inner_len(struct sk_buff *skb)
 {
 	switch (vpe_rx_version(skb)) {
-	case 4:
+	case IPPROTO_IPIP:
 		if (!pskb_may_pull(skb, sizeof(struct iphdr)))
 			return 0;
 		skb->protocol = htons(ETH_P_IP);
 		return ntohs(((struct iphdr *)skb->data)->tot_len);
-	case 6:
+	case IPPROTO_IPV6:
 		if (!pskb_may_pull(skb, sizeof(struct ipv6hdr)))
 			return 0;
 		skb->protocol = htons(ETH_P_IPV6);
@@ -141,8 +196,37 @@ static void vpe_decap_ds(struct sk_buff *skb, u8 flags, u8 ds)
 	}
 }
 
+/* Bytes of IP header before the UDP or ESP header. */
+static unsigned int vpe_rx_ip_hlen(const struct vpe_rx *rx)
+{
+	return skb_network_header_len(rx->skb) -
+	       (rx->sa->udp ? sizeof(struct udphdr) : 0);
+}
+
+/*
+ * Put the IP header before what was decrypted. transport_finish() will do the
+ * rest.
+ */
+static void vpe_decap_transport(struct vpe_rx *rx, u8 next)
+{
+	unsigned int hlen = vpe_rx_ip_hlen(rx);
+	struct sk_buff *skb = rx->skb;
+
+	memmove(skb->data - hlen, skb_network_header(skb), hlen);
+	skb_set_network_header(skb, -(int)hlen);
+	skb_reset_transport_header(skb);
+	if (rx->family == AF_INET)
+		ip_hdr(skb)->tot_len = htons(skb->len + hlen);
+	else
+		ipv6_hdr(skb)->payload_len = htons(skb->len + hlen - sizeof(struct ipv6hdr));
+	XFRM_MODE_SKB_CB(skb)->protocol = next;
+	/* NAT on the way changes addresses that TCP and UDP sum (RFC 3948, 3.1.2). */
+	if (rx->sa->udp)
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+}
+
 /* Make the decrypted packet the packet; false if there is none in it. */
-static bool vpe_decap(struct vpe_rx *rx)
+static bool vpe_decap_tunnel(struct vpe_rx *rx)
 {
 	struct sk_buff *skb = rx->skb;
 	unsigned int len = vpe_inner_len(skb);
@@ -164,15 +248,28 @@ static bool vpe_decap(struct vpe_rx *rx)
 	return true;
 }
 
+static bool vpe_decap(struct vpe_rx *rx, u8 next)
+{
+	if (vpe_rx_is_tunnel(rx))
+		return vpe_decap_tunnel(rx);
+	vpe_decap_transport(rx, next);
+	return true;
+}
+
 /*
  * May the stack put the inner packet, or one inside it, together from pieces
  * that reached several CPUs? A secpath must be the same for all pieces.
  */
-static bool vpe_is_piece(const struct sk_buff *skb)
+static bool vpe_is_piece(const struct vpe_rx *rx)
 {
+	const struct sk_buff *skb = rx->skb;
 	u8 proto;
 
-	if (skb->protocol == htons(ETH_P_IP)) {
+	if (!vpe_rx_is_tunnel(rx)) {
+		proto = XFRM_MODE_SKB_CB(skb)->protocol;
+		if (ipv6_ext_hdr(proto))
+			return true;
+	} else if (skb->protocol == htons(ETH_P_IP)) {
 		if (ip_is_fragment(ip_hdr(skb)))
 			return true;
 		proto = ip_hdr(skb)->protocol;
@@ -198,12 +295,25 @@ static unsigned int vpe_rx_secpath(struct vpe_rx *rx)
 		return VPE_A_DROPS_RX_NOMEM;
 	if (sp->len == XFRM_MAX_DEPTH)
 		return VPE_A_DROPS_RX_PATH;
-	x = vpe_sa_proxy(rx->sa, vpe_is_piece(rx->skb));
+	x = vpe_sa_proxy(rx->sa, vpe_is_piece(rx));
 	if (!x)
 		return VPE_A_DROPS_RX_STATE;
 	sp->xvec[sp->len++] = x;
 	sp->olen = 0;
 	return 0;
+}
+
+/* As xfrm_input() does: the packet passes PRE_ROUTING, now in the clear. */
+static void vpe_rx_finish_transport(struct vpe_rx *rx)
+{
+	const struct xfrm_state_afinfo *afinfo = xfrm_state_afinfo_get_rcu(rx->family);
+
+	/*
+	 * To say "asynchronous" would have late kernels put the device, which is
+	 * ours. With netfilter it makes no other difference.
+	 */
+	BUILD_BUG_ON(!IS_ENABLED(CONFIG_NETFILTER));
+	afinfo->transport_finish(rx->skb, 0);
 }
 
 /* Hand the inner packet to the stack, as xfrm_input() does. */
@@ -224,6 +334,10 @@ static void vpe_rx_deliver(struct vpe_rx *rx)
 	vpe_count(rx->sa, VPE_A_STATS_RX_BYTES, len);
 
 	nf_reset_ct(skb);
+	if (!vpe_rx_is_tunnel(rx)) {
+		vpe_rx_finish_transport(rx);
+		return;
+	}
 	if (skb_valid_dst(skb))
 		skb_dst_drop(skb);
 	gro_cells_receive(&vpe_cells, skb);
@@ -236,7 +350,7 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 	enum vpe_verdict verdict;
 	struct vpe_window *w;
 
-	verdict = vpe_context_commit(ctx, rx->window, rx->seq, &w);
+	verdict = vpe_context_commit(ctx, rx->num.window, rx->num.seq, &w);
 	switch (verdict) {
 	case VPE_FRESH:
 		break;
@@ -255,10 +369,11 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 	}
 
 	if (unlikely(!w))
-		trace_vpe_new_window(rx->sa, rx->window, rx->seq, rx->skb->len);
+		trace_vpe_new_window(rx->sa, rx->num.window, rx->num.seq,
+				     rx->skb->len);
 	else if (w->cpu != smp_processor_id())
 		vpe_count(rx->sa, VPE_A_STATS_RX_ELSEWHERE, 1);
-	trace_vpe_accept(rx->sa, rx->window, rx->seq, rx->skb->len);
+	trace_vpe_accept(rx->sa, rx->num.window, rx->num.seq, rx->skb->len);
 	return 0;
 }
 
@@ -274,18 +389,24 @@ static unsigned int vpe_rx_opened(struct vpe_rx *rx, int err)
 static void vpe_rx_finish(struct vpe_rx *rx, int err)
 {
 	unsigned int reason = vpe_rx_opened(rx, err);
+	int next;
 
-	if (!reason && !vpe_rx_version(rx->skb)) {
+	if (unlikely(reason))
+		goto drop;
+	next = vpe_rx_strip(rx);
+	if (next == IPPROTO_NONE) {
 		vpe_count(rx->sa, VPE_A_STATS_RX_FILL, 1);
 		consume_skb(rx->skb);
 		return;
 	}
-	if (!reason && !vpe_decap(rx))
-		reason = VPE_A_DROPS_RX_INNER;
-	if (reason)
-		vpe_rx_drop(rx->sa, rx->skb, rx->family, reason);
-	else
-		vpe_rx_deliver(rx);
+	reason = VPE_A_DROPS_RX_INNER;
+	if (next < 0 || !vpe_decap(rx, next))
+		goto drop;
+	vpe_rx_deliver(rx);
+	return;
+
+drop:
+	vpe_rx_drop(rx->sa, rx->skb, rx->family, reason);
 }
 
 static void vpe_rx_done(vpe_completion_arg *arg, int err)
@@ -328,47 +449,46 @@ static int vpe_rx_own(struct sk_buff *skb)
  * Returns 0, -EINPROGRESS, or an error of the cipher's.
  */
 static int vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
-		       crypto_completion_t done, struct vpe_op **opp)
+		       const struct vpe_seq *num, crypto_completion_t done,
+		       struct vpe_op **opp)
 {
-	const struct vpe_iv *iv;
-	struct vpe_hdr *hdr;
 	struct vpe_rx *rx;
 	struct vpe_op *op;
 	int nents, err;
+	void *hdr;
 
 	*opp = NULL;
 	nents = vpe_rx_own(skb);
 	if (nents < 0)
 		return nents;
-	op = vpe_op_alloc(sa->tfm, sizeof(*rx), nents);
+	op = vpe_op_alloc(sa->tfm, sa->layout, sizeof(*rx), nents);
 	if (!op)
 		return -ENOMEM;
 	*opp = op;
 
-	hdr = (struct vpe_hdr *)skb->data;
 	rx = (struct vpe_rx *)op->priv;
 	rx->sa = sa;
 	rx->skb = skb;
-	iv = vpe_hdr_iv(hdr, sa->layout);
-	rx->seq = le64_to_cpu(iv->seq);
-	rx->window = vpe_iv_window(iv);
+	rx->num = *num;
 	rx->family = family;
 	rx->ds = family == AF_INET ? ipv4_get_dsfield(ip_hdr(skb)) :
 				     ipv6_get_dsfield(ipv6_hdr(skb));
 
+	hdr = skb->data;
 	skb->ip_summed = CHECKSUM_NONE;
-	__skb_pull(skb, VPE_HLEN);
+	__skb_pull(skb, vpe_sa_format(sa)->hlen);
 	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
 	if (nents < 0)
 		return nents;
-	err = vpe_op_open(op, hdr, sa->layout, nents, skb->len, done);
+	err = vpe_op_open(op, hdr, num->seq, nents, skb->len - sa->icv_len, done);
 	if (err == -EINPROGRESS)
 		vpe_count(sa, VPE_A_STATS_RX_ASYNC, 1);
 	return err;
 }
 
 /* Decrypt and deliver; consumes @skb. */
-static void vpe_rx_receive(struct vpe_sa *sa, struct sk_buff *skb, u16 family)
+static void vpe_rx_receive(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
+			   const struct vpe_seq *num)
 {
 	struct net_device *dev = skb->dev;
 	struct vpe_op *op;
@@ -380,7 +500,7 @@ static void vpe_rx_receive(struct vpe_sa *sa, struct sk_buff *skb, u16 family)
 		if (skb_dst(skb))
 			skb_dst_force(skb);
 	}
-	err = vpe_rx_open(sa, skb, family, vpe_rx_done, &op);
+	err = vpe_rx_open(sa, skb, family, num, vpe_rx_done, &op);
 	if (err == -EINPROGRESS)
 		return;
 	if (op)
@@ -411,27 +531,35 @@ static bool vpe_rx_encap_is(const struct vpe_sa *sa, const struct sk_buff *skb,
 	return uh->dest == READ_ONCE(sa->x->encap->encap_dport);
 }
 
-/* What can be said of a packet before decryption. 0, or the reason to drop. */
-static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct sk_buff *skb,
-				 const struct vpe_iv *iv, int encap_type)
+/* The number and window of a packet. 0, or the reason to drop it. */
+static unsigned int vpe_rx_parse(const struct vpe_sa *sa, const struct sk_buff *skb,
+				 struct vpe_seq *num)
 {
-	enum vpe_verdict verdict;
-	struct vpe_window *w;
-	u32 id;
+	const struct vpe_esp_hdr *esp;
+	const struct vpe_iv *iv;
 
-	if (READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID ||
-	    vpe_xfrm_is_out(sa->x))
-		return VPE_A_DROPS_RX_STATE;
-	if (!vpe_rx_encap_is(sa, skb, encap_type))
-		return VPE_A_DROPS_RX_ENCAP;
-	if (iv->sender_id)
-		return VPE_A_DROPS_RX_SENDER;
-
-	id = vpe_iv_window(iv);
-	w = vpe_context_window(sa->ctx, id);
-	if (!w)
+	if (vpe_sa_is_esp(sa)) {
+		esp = (const struct vpe_esp_hdr *)skb->data;
+		num->window = 0;
+		num->seq = vpe_context_infer(sa->ctx, ntohl(esp->seq));
 		return 0;
-	verdict = vpe_window_check(w, le64_to_cpu(iv->seq));
+	}
+	iv = vpe_hdr_iv((const struct vpe_hdr *)skb->data, sa->layout);
+	num->window = vpe_iv_window(iv);
+	num->seq = le64_to_cpu(iv->seq);
+	return iv->sender_id ? VPE_A_DROPS_RX_SENDER : 0;
+}
+
+/* Was the number seen? 0, or the reason to drop the packet. */
+static unsigned int vpe_rx_check(const struct vpe_sa *sa, const struct vpe_seq *num)
+{
+	struct vpe_window *w = vpe_context_window(sa->ctx, num->window);
+	enum vpe_verdict verdict;
+
+	if (!w)
+		return vpe_sa_is_esp(sa) && num->seq <= READ_ONCE(sa->ctx->closed) ?
+		       VPE_A_DROPS_RX_OLD : 0;
+	verdict = vpe_window_check(w, num->seq);
 	if (verdict == VPE_FRESH)
 		return 0;
 	vpe_window_refused(w, verdict);
@@ -442,8 +570,7 @@ static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct sk_buff *skb,
  * vpe_input_window_size - the size of an SA's receive windows
  * @sa: the SA
  *
- * xfrm attaches replay attributes after it made an SA: they are read when the
- * first packet comes. What a context has begun with it keeps.
+ * What a context has begun with it keeps.
  *
  * Return: packets, a power of two.
  */
@@ -456,30 +583,62 @@ unsigned int vpe_input_window_size(const struct vpe_sa *sa)
 					      sa->x->props.replay_window);
 }
 
-/* Is it worth decrypting? 0, or the reason to drop. */
-static unsigned int vpe_rx_precheck(struct vpe_sa *sa, struct sk_buff *skb,
-				    int encap_type)
+/*
+ * xfrm attaches replay attributes after it made an SA: they are read when the
+ * first packet comes.
+ */
+static void vpe_rx_settle(struct vpe_sa *sa)
 {
-	if (!pskb_may_pull(skb, VPE_HLEN))
+	struct vpe_context *ctx = sa->ctx;
+
+	/* Pairs with the store below. */
+	if (likely(smp_load_acquire(&ctx->window_size)))
+		return;
+	WRITE_ONCE(ctx->closed, vpe_sa_replay(sa->x).seq);
+	/* Pairs with the load above. */
+	smp_store_release(&ctx->window_size, vpe_input_window_size(sa));
+}
+
+/* The least that is a packet of the SA's: ESP's has a trailer, at least. */
+static unsigned int vpe_rx_min_len(const struct vpe_sa *sa)
+{
+	return vpe_sa_format(sa)->hlen +
+	       (vpe_sa_is_esp(sa) ? vpe_esp_trailer_len(0) + sa->icv_len : 0);
+}
+
+/*
+ * Is it worth decrypting? 0 and the packet's number, or the reason to drop.
+ */
+static unsigned int vpe_rx_precheck(struct vpe_sa *sa, struct sk_buff *skb,
+				    int encap_type, struct vpe_seq *num)
+{
+	unsigned int reason;
+
+	if (skb->len < vpe_rx_min_len(sa) || !pskb_may_pull(skb, vpe_sa_format(sa)->hlen))
 		return VPE_A_DROPS_RX_SHORT;
-	if (unlikely(!sa->ctx->window_size))
-		WRITE_ONCE(sa->ctx->window_size, vpe_input_window_size(sa));
-	return vpe_rx_check(sa, skb,
-			    vpe_hdr_iv((struct vpe_hdr *)skb->data, sa->layout),
-			    encap_type);
+	if (READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID ||
+	    vpe_xfrm_is_out(sa->x))
+		return VPE_A_DROPS_RX_STATE;
+	if (!vpe_rx_encap_is(sa, skb, encap_type))
+		return VPE_A_DROPS_RX_ENCAP;
+
+	vpe_rx_settle(sa);
+	reason = vpe_rx_parse(sa, skb, num);
+	return reason ?: vpe_rx_check(sa, num);
 }
 
 static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 		   int encap_type)
 {
-	unsigned int reason = vpe_rx_precheck(sa, skb, encap_type);
+	struct vpe_seq num;
+	unsigned int reason = vpe_rx_precheck(sa, skb, encap_type, &num);
 
 	if (unlikely(reason)) {
 		vpe_rx_drop(sa, skb, family, reason);
 		return;
 	}
 	skb->mark = xfrm_smark_get(skb->mark, sa->x);
-	vpe_rx_receive(sa, skb, family);
+	vpe_rx_receive(sa, skb, family, &num);
 }
 
 /* Returns -EINVAL if the packet is not ours: the next handler's turn. */
@@ -602,25 +761,28 @@ static int vpe_core_finish(struct vpe_rx *rx, int err)
 {
 	unsigned int reason = vpe_rx_opened(rx, err);
 	struct sk_buff *skb = rx->skb;
-	int version;
+	int next;
 
 	if (reason)
 		goto drop;
-	version = vpe_rx_version(skb);
-	if (!version) {
+	next = vpe_rx_strip(rx);
+	if (next == IPPROTO_NONE) {
 		vpe_count(rx->sa, VPE_A_STATS_RX_FILL, 1);
 		return -EINVAL;
 	}
 	reason = VPE_A_DROPS_RX_INNER;
-	if (version != 4 && version != 6)
+	if (next < 0)
 		goto drop;
 
-	skb_reset_transport_header(skb);
+	if (vpe_rx_is_tunnel(rx))
+		skb_reset_transport_header(skb);
+	else
+		skb_set_transport_header(skb, -(int)vpe_rx_ip_hlen(rx));
 	vpe_count(rx->sa, VPE_A_STATS_RX_PACKETS, 1);
 	vpe_count(rx->sa, VPE_A_STATS_RX_BYTES, skb->len);
 	vpe_count(rx->sa, VPE_A_STATS_RX_CORE, 1);
 	vpe_count(rx->sa, VPE_A_STATS_CORE_BYTES, skb->len);
-	return version == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+	return next;
 
 drop:
 	/* -EBADMSG would have xfrm count and report it once more. */
@@ -660,17 +822,18 @@ static void vpe_core_done(vpe_completion_arg *arg, int err)
  */
 int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb)
 {
-	struct vpe_sa *sa = x->data;
+	struct vpe_sa *sa = vpe_sa_of(x);
 	unsigned int reason;
+	struct vpe_seq num;
 	struct vpe_op *op;
 	int err;
 
-	reason = vpe_rx_precheck(sa, skb, 0);
+	reason = vpe_rx_precheck(sa, skb, 0, &num);
 	if (reason) {
 		vpe_count_drop(sa, skb, reason);
 		return -EINVAL;
 	}
-	err = vpe_rx_open(sa, skb, x->props.family, vpe_core_done, &op);
+	err = vpe_rx_open(sa, skb, x->props.family, &num, vpe_core_done, &op);
 	if (err == -EINPROGRESS)
 		return err;
 	if (op)

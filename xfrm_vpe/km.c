@@ -44,7 +44,7 @@ void vpe_km_allow_gso(struct xfrm_state *x)
 static int vpe_km_notify(struct xfrm_state *x, const struct km_event *c)
 {
 	if ((c->event == XFRM_MSG_NEWSA || c->event == XFRM_MSG_UPDSA) &&
-	    x->type == &vpe_type) {
+	    vpe_is_ours(x)) {
 		if (x->tfcpad == VPE_TFCPAD_NO_OFFLOAD)
 			x->tfcpad = 0;
 		vpe_km_allow_gso(x);

@@ -38,14 +38,21 @@ void vpe_net_put(struct vpe_net *vnet)
 		kfree(vnet);
 }
 
+/* VXLAN (RFC 7348, and Linux' former port), GENEVE (RFC 8926), GUE */
+static const u16 vpe_nvo3_default[] = { 4789, 8472, 6081, 6080 };
+
 static int __net_init vpe_net_init(struct net *net)
 {
 	struct vpe_net **slot = net_generic(net, vpe_net_id);
+	unsigned int i;
 
+	BUILD_BUG_ON(ARRAY_SIZE(vpe_nvo3_default) > VPE_NVO3_PORTS_MAX);
 	*slot = kzalloc(sizeof(**slot), GFP_KERNEL);
 	if (!*slot)
 		return -ENOMEM;
 	(*slot)->lanes = VPE_LANES_DEFAULT;
+	for (i = 0; i < ARRAY_SIZE(vpe_nvo3_default); i++)
+		(*slot)->nvo3_ports[i] = htons(vpe_nvo3_default[i]);
 	INIT_LIST_HEAD(&(*slot)->listens);
 	(*slot)->scope.windows_max = VPE_NET_WINDOWS_MAX;
 	(*slot)->scope.ahead_max = net->user_ns == &init_user_ns ?

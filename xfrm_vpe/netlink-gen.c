@@ -34,11 +34,12 @@ const struct nla_policy vpe_netns_get_nl_policy[VPE_A_NETNS_PAD + 1] = {
 };
 
 /* VPE_CMD_NETNS_SET - do */
-const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_UDP6_ZERO_CSUM_TX + 1] = {
+const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_NVO3_PORTS + 1] = {
 	[VPE_A_NETNS_RX_WINDOWS_MAX] = { .type = NLA_U32, },
 	[VPE_A_NETNS_LANES] = { .type = NLA_U32, },
 	[VPE_A_NETNS_UDP_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VPE_A_NETNS_UDP6_ZERO_CSUM_TX] = NLA_POLICY_MAX(NLA_U8, 1),
+	[VPE_A_NETNS_NVO3_PORTS] = { .type = NLA_BINARY, },
 };
 
 /* VPE_CMD_LISTEN_GET - do */
@@ -83,7 +84,7 @@ const struct genl_ops vpe_nl_ops[7] = {
 		.cmd		= VPE_CMD_NETNS_SET,
 		.doit		= vpe_nl_netns_set_doit,
 		.policy		= vpe_netns_set_nl_policy,
-		.maxattr	= VPE_A_NETNS_UDP6_ZERO_CSUM_TX,
+		.maxattr	= VPE_A_NETNS_NVO3_PORTS,
 		.flags		= GENL_ADMIN_PERM,
 	},
 	{

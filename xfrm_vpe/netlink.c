@@ -72,6 +72,8 @@ static int vpe_put_sa_state(struct sk_buff *msg, const struct vpe_sa *sa)
 	if (vpe_context_started(ctx) &&
 	    nla_put_u64_64bit(msg, VPE_A_SA_FIRST_SEQ, ctx->first, VPE_A_SA_PAD))
 		return -EMSGSIZE;
+	if (vpe_sa_is_esp(sa))
+		return 0;
 	return nla_put_u32(msg, VPE_A_SA_LANES, nr_cpu_ids * ctx->lanes.per_cpu);
 }
 
@@ -225,7 +227,7 @@ static struct vpe_sa *vpe_nl_find_sa(struct genl_info *info,
 	list_for_each_entry(sa, &vpe_sa_list, list)
 		if (vpe_sa_matches(sa, genl_info_net(info), info->attrs, key))
 			return sa;
-	NL_SET_ERR_MSG(info->extack, "VPE: there is no such VPE SA");
+	NL_SET_ERR_MSG(info->extack, "VPE: there is no such SA of VPE or ESP with entropy");
 	return ERR_PTR(-ENOENT);
 }
 
@@ -315,13 +317,6 @@ struct vpe_nl_window {
 	u64	seq, packets, replayed, old, elsewhere;
 };
 
-static __be16 vpe_window_port(const struct vpe_sa *sa, u32 window)
-{
-	__be16 port = READ_ONCE(sa->x->encap->encap_sport);
-
-	return port ?: htons(vpe_context_port(sa->ctx, window));
-}
-
 static bool vpe_get_tx_window(const struct vpe_sa *sa, u32 window,
 			      struct vpe_nl_window *nw)
 {
@@ -336,7 +331,7 @@ static bool vpe_get_tx_window(const struct vpe_sa *sa, u32 window,
 		.cpu = vpe_context_cpu(ctx, window),
 		.seq = vpe_context_last(ctx, window),
 		.packets = sent,
-		.port = sa->udp ? vpe_window_port(sa, window) : 0,
+		.port = sa->udp && !vpe_sa_is_esp(sa) ? vpe_udp_sport(sa, window) : 0,
 	};
 	return true;
 }
@@ -386,7 +381,10 @@ static int vpe_put_window_attrs(struct sk_buff *msg, const struct vpe_sa *sa,
 	    nla_put_u64_64bit(msg, VPE_A_WINDOW_SEQ, nw->seq,
 			      VPE_A_WINDOW_PAD) ||
 	    nla_put_u64_64bit(msg, VPE_A_WINDOW_PACKETS, nw->packets,
-			      VPE_A_WINDOW_PAD) ||
+			      VPE_A_WINDOW_PAD))
+		return -EMSGSIZE;
+	/* All CPUs count by ESP's counter. */
+	if ((!vpe_sa_is_esp(sa) || nw->direction == VPE_DIRECTION_RX) &&
 	    nla_put_u32(msg, VPE_A_WINDOW_CPU, nw->cpu))
 		return -EMSGSIZE;
 	if (nw->port && nla_put_be16(msg, VPE_A_WINDOW_PORT, nw->port))
@@ -538,6 +536,19 @@ static void vpe_net_sum(const struct net *net, struct vpe_counters *sum)
 			vpe_counters_sum(sa, sum);
 }
 
+static int vpe_put_nvo3_ports(struct sk_buff *msg, const struct vpe_net *vnet)
+{
+	__be16 ports[VPE_NVO3_PORTS_MAX];
+	unsigned int i;
+
+	for (i = 0; i < VPE_NVO3_PORTS_MAX; i++) {
+		ports[i] = READ_ONCE(vnet->nvo3_ports[i]);
+		if (!ports[i])
+			break;
+	}
+	return nla_put(msg, VPE_A_NETNS_NVO3_PORTS, i * sizeof(*ports), ports);
+}
+
 static int vpe_put_net(struct sk_buff *msg, const struct net *net)
 {
 	const struct vpe_net *vnet = vpe_pernet(net);
@@ -559,7 +570,8 @@ static int vpe_put_net(struct sk_buff *msg, const struct net *net)
 	    nla_put_u32(msg, VPE_A_NETNS_LANES, READ_ONCE(vnet->lanes)) ||
 	    nla_put_u8(msg, VPE_A_NETNS_UDP_CSUM, READ_ONCE(vnet->udp_csum)) ||
 	    nla_put_u8(msg, VPE_A_NETNS_UDP6_ZERO_CSUM_TX,
-		       READ_ONCE(vnet->udp6_zero_csum_tx)))
+		       READ_ONCE(vnet->udp6_zero_csum_tx)) ||
+	    vpe_put_nvo3_ports(msg, vnet))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -598,6 +610,33 @@ static int vpe_check_u32(struct genl_info *info, int attr, u32 max)
 	return -ERANGE;
 }
 
+/* A list of whole ports, none of them 0. */
+static int vpe_check_ports(struct genl_info *info, int attr)
+{
+	const struct nlattr *nla = info->attrs[attr];
+	const __be16 *port;
+	int left;
+
+	if (!nla)
+		return 0;
+	port = nla_data(nla);
+	for (left = nla_len(nla); left >= (int)sizeof(*port) && *port; port++)
+		left -= sizeof(*port);
+	if (!left && nla_len(nla) <= VPE_NVO3_PORTS_MAX * (int)sizeof(*port))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, nla, "VPE: these are not UDP ports, or more than 8");
+	return -EINVAL;
+}
+
+static void vpe_set_nvo3_ports(struct vpe_net *vnet, const struct nlattr *nla)
+{
+	unsigned int i, n = nla_len(nla) / sizeof(__be16);
+	const __be16 *port = nla_data(nla);
+
+	for (i = 0; i < VPE_NVO3_PORTS_MAX; i++)
+		WRITE_ONCE(vnet->nvo3_ports[i], i < n ? port[i] : 0);
+}
+
 int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct vpe_net *vnet = vpe_pernet(genl_info_net(info));
@@ -605,12 +644,14 @@ int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	if (!attrs[VPE_A_NETNS_RX_WINDOWS_MAX] && !attrs[VPE_A_NETNS_LANES] &&
-	    !attrs[VPE_A_NETNS_UDP_CSUM] && !attrs[VPE_A_NETNS_UDP6_ZERO_CSUM_TX]) {
+	    !attrs[VPE_A_NETNS_UDP_CSUM] && !attrs[VPE_A_NETNS_UDP6_ZERO_CSUM_TX] &&
+	    !attrs[VPE_A_NETNS_NVO3_PORTS]) {
 		NL_SET_ERR_MSG(info->extack, "VPE: the request names nothing to set");
 		return -EINVAL;
 	}
 	err = vpe_check_u32(info, VPE_A_NETNS_RX_WINDOWS_MAX, INT_MAX) ?:
-	      vpe_check_u32(info, VPE_A_NETNS_LANES, VPE_LANES_MAX);
+	      vpe_check_u32(info, VPE_A_NETNS_LANES, VPE_LANES_MAX) ?:
+	      vpe_check_ports(info, VPE_A_NETNS_NVO3_PORTS);
 	if (err)
 		return err;
 
@@ -624,6 +665,8 @@ int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info)
 	if (attrs[VPE_A_NETNS_UDP6_ZERO_CSUM_TX])
 		WRITE_ONCE(vnet->udp6_zero_csum_tx,
 			   nla_get_u8(attrs[VPE_A_NETNS_UDP6_ZERO_CSUM_TX]));
+	if (attrs[VPE_A_NETNS_NVO3_PORTS])
+		vpe_set_nvo3_ports(vnet, attrs[VPE_A_NETNS_NVO3_PORTS]);
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 #include <linux/module.h>
 #include <linux/netfilter.h>
 #include <linux/random.h>
+#include <linux/siphash.h>
 #include <net/dsfield.h>
 #include <net/icmp.h>
 #include <net/inet_ecn.h>
@@ -33,13 +34,15 @@
 /**
  * struct vpe_tx - a packet being encrypted
  * @sa: its SA
- * @skb: the packet, network header at the outer, skb->data at the inner one
+ * @skb: the packet, network header at the outer, skb->data at what is encrypted
  * @num: its number and window
+ * @len: bytes to encrypt, without ESP's trailer
  */
 struct vpe_tx {
 	struct vpe_sa	*sa;
 	struct sk_buff	*skb;
 	struct vpe_seq	num;
+	unsigned int	len;
 };
 
 /* What the outer header takes from the inner one. */
@@ -51,6 +54,7 @@ struct vpe_inner {
 
 static DEFINE_PER_CPU(u16, vpe_ip_id);
 static u16 vpe_ip_id_base;
+static siphash_key_t vpe_flow_key;
 
 /*
  * An IPv4 ID for packets that may be fragmented: each CPU has its share of the
@@ -112,7 +116,7 @@ static void vpe_push_ipv4(struct sk_buff *skb, const struct xfrm_state *x,
 			0 : in->df;
 	iph->id = iph->frag_off ? 0 : vpe_select_ident();
 	iph->ttl = ip4_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
-	iph->protocol = vpe_sa_proto(x->data);
+	iph->protocol = vpe_sa_proto(vpe_sa_of(x));
 	iph->saddr = x->props.saddr.a4;
 	iph->daddr = x->id.daddr.a4;
 
@@ -127,7 +131,7 @@ static void vpe_push_ipv6(struct sk_buff *skb, const struct xfrm_state *x,
 	struct ipv6hdr *ip6h = ipv6_hdr(skb);
 
 	ip6_flow_hdr(ip6h, vpe_outer_ds(x, in->ds), in->flow);
-	ip6h->nexthdr = vpe_sa_proto(x->data);
+	ip6h->nexthdr = vpe_sa_proto(vpe_sa_of(x));
 	ip6h->hop_limit = ip6_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
 	ip6h->saddr = *(const struct in6_addr *)&x->props.saddr;
 	ip6h->daddr = *(const struct in6_addr *)&x->id.daddr;
@@ -142,66 +146,115 @@ static void vpe_push_ipv6(struct sk_buff *skb, const struct xfrm_state *x,
 	IP6CB(skb)->flags = IP6SKB_XFRM_TRANSFORMED;
 }
 
-/* Bytes between the outer IP header and the ciphertext. */
-static int vpe_outer_hlen(const struct vpe_sa *sa)
-{
-	return VPE_HLEN + (sa->udp ? sizeof(struct udphdr) : 0);
-}
-
 /*
  * The outer IP header, in the headroom. skb->data stays at the inner packet;
- * the IP stack fills in lengths and checksum.
+ * the IP stack fills in lengths and checksum. Returns the next header of what
+ * is encrypted.
  */
-static void vpe_push_outer(struct sk_buff *skb, const struct xfrm_state *x)
+static u8 vpe_push_tunnel(struct sk_buff *skb, const struct xfrm_state *x)
 {
+	u8 next = skb->protocol == htons(ETH_P_IP) ? IPPROTO_IPIP : IPPROTO_IPV6;
 	struct vpe_inner in = vpe_inner(skb);
 
 	skb_set_inner_network_header(skb, skb_network_offset(skb));
-	skb_set_inner_transport_header(skb, skb_transport_offset(skb));
 	skb_set_network_header(skb, -x->props.header_len);
-	skb_set_transport_header(skb, -vpe_outer_hlen(x->data));
-	skb->encapsulation = 0;
-	skb->ip_summed = CHECKSUM_NONE;
 
 	if (x->props.family == AF_INET)
 		vpe_push_ipv4(skb, x, &in);
 	else
 		vpe_push_ipv6(skb, x, &in);
+	return next;
 }
 
 /*
- * Make the packet ours to write, with room for what comes before it: cloned
- * data is a socket's, page fragments may be a file's. Returns the scatter list
- * entries that it takes, or an error.
+ * Bytes of IP header that stay before the ESP header in transport mode, and
+ * where the protocol of what follows is; an error for a fragment, which
+ * transport mode is not for (RFC 4301 section 4.1).
  */
-static int vpe_tx_own(struct sk_buff *skb)
+static int vpe_transport_hlen(struct sk_buff *skb, u8 **proto)
+{
+	int hlen;
+
+	if (skb->protocol == htons(ETH_P_IP)) {
+		*proto = &ip_hdr(skb)->protocol;
+		return ip_is_fragment(ip_hdr(skb)) ? -EINVAL : ip_hdrlen(skb);
+	}
+	hlen = ip6_find_1stfragopt(skb, proto);
+	return hlen > 0 && **proto == NEXTHDR_FRAGMENT ? -EINVAL : hlen;
+}
+
+/* Make room after the IP header. Returns as vpe_push_tunnel(), or an error. */
+static int vpe_push_transport(struct sk_buff *skb, const struct xfrm_state *x)
+{
+	u8 *ip = skb_network_header(skb), *proto, next;
+	int hlen = vpe_transport_hlen(skb, &proto);
+
+	if (hlen < 0)
+		return hlen;
+	next = *proto;
+	*proto = vpe_sa_proto(vpe_sa_of(x));
+	skb_set_network_header(skb, -x->props.header_len);
+	__skb_pull(skb, hlen);
+	memmove(skb_network_header(skb), ip, hlen);
+
+	if (x->props.family == AF_INET) {
+		IPCB(skb)->flags = IPSKB_XFRM_TRANSFORMED;
+	} else {
+		/* 1280 bytes have to pass. */
+		skb->ignore_df = 1;
+		IP6CB(skb)->flags = IP6SKB_XFRM_TRANSFORMED;
+	}
+	return next;
+}
+
+static int vpe_push_ip(struct sk_buff *skb, const struct xfrm_state *x)
+{
+	const struct vpe_sa *sa = vpe_sa_of(x);
+	int next;
+
+	skb_set_inner_transport_header(skb, skb_transport_offset(skb));
+	next = x->props.mode == XFRM_MODE_TUNNEL ? vpe_push_tunnel(skb, x) :
+						   vpe_push_transport(skb, x);
+	skb_set_transport_header(skb, -(int)(vpe_sa_format(sa)->hlen +
+					     (sa->udp ? sizeof(struct udphdr) : 0)));
+	skb->encapsulation = 0;
+	skb->ip_summed = CHECKSUM_NONE;
+	return next;
+}
+
+/*
+ * Make the packet ours to write, with room for what comes before it, and for
+ * ESP's trailer: cloned data is a socket's, page fragments may be a file's.
+ * Returns the scatter list entries that it takes, or an error; *@last is the
+ * buffer that has the end of it.
+ */
+static int vpe_tx_own(struct sk_buff *skb, struct sk_buff **last)
 {
 	const struct dst_entry *dst = skb_dst(skb);
-	struct sk_buff *trailer;
-	int need;
+	unsigned int trailer = dst->xfrm->props.trailer_len;
+	bool linear = !skb_is_nonlinear(skb);
+	int head, tail = 0;
 
-	need = dst->header_len + LL_RESERVED_SPACE(dst->dev) -
+	head = dst->header_len + LL_RESERVED_SPACE(dst->dev) -
 	       skb_headroom(skb);
-	need = max(need, 0);
-	if ((need || skb_cloned(skb)) &&
-	    pskb_expand_head(skb, SKB_DATA_ALIGN(need), 0, GFP_ATOMIC))
+	head = max(head, 0);
+	if (linear && skb_tailroom(skb) < trailer)
+		tail = trailer - skb_tailroom(skb);
+	if ((head || tail || skb_cloned(skb)) &&
+	    pskb_expand_head(skb, SKB_DATA_ALIGN(head), tail, GFP_ATOMIC))
 		return -ENOMEM;
-	if (!skb_is_nonlinear(skb))
-		return 1;
-	return skb_cow_data(skb, 0, &trailer);
+	*last = skb;
+	return linear ? 1 : skb_cow_data(skb, trailer, last);
 }
 
 /* A number for the packet. 0, or the reason to drop it. */
-static unsigned int vpe_tx_number(struct vpe_sa *sa, u32 flow,
+static unsigned int vpe_tx_number(struct vpe_sa *sa, u32 hash,
 				  struct vpe_seq *num)
 {
-	const struct xfrm_replay_state_esn *esn = sa->x->replay_esn;
-	u64 last;
 	int err;
 
 	if (unlikely(!vpe_context_started(sa->ctx))) {
-		last = esn ? (u64)esn->oseq_hi << 32 | esn->oseq : 0;
-		err = vpe_context_start(sa->ctx, last);
+		err = vpe_context_start(sa->ctx, vpe_sa_replay(sa->x).oseq);
 		if (err == -EBUSY) {
 			net_warn_ratelimited("vpe: SPI 0x%08x does not send: another SA of this host sends with its key\n",
 					     ntohl(sa->spi));
@@ -213,46 +266,72 @@ static unsigned int vpe_tx_number(struct vpe_sa *sa, u32 flow,
 		if (err)
 			return VPE_A_DROPS_TX_SEQUENCE;
 	}
-	if (vpe_context_reserve(sa->ctx, flow, 1, num))
+	if (vpe_context_reserve(sa->ctx, hash, 1, num))
 		return VPE_A_DROPS_TX_SEQUENCE;
 	return 0;
 }
 
-/* All that precedes the ciphertext, but the ICV. Headers are already placed. */
-static void vpe_tx_write(const struct vpe_sa *sa, struct sk_buff *skb,
-			 const struct vpe_seq *num)
+/* What a fabric may tell packets apart by. */
+static void vpe_tx_entropy(const struct vpe_sa *sa, struct sk_buff *skb,
+			   const struct vpe_flow *flow, u16 window)
 {
-	struct vpe_hdr *hdr = (struct vpe_hdr *)(skb->data - VPE_HLEN);
-	__be32 label;
+	u32 label = vpe_sa_is_esp(sa) ? flow->hash :
+					vpe_context_entropy(sa->ctx, window);
 
-	vpe_hdr_write(hdr, sa->layout, sa->spi, num->window, num->seq);
 	if (sa->udp)
-		vpe_udp_push(sa, skb, num->window);
-	if (sa->label) {
-		label = htonl(vpe_context_entropy(sa->ctx, num->window));
+		vpe_udp_push(sa, skb, vpe_sa_is_esp(sa) ? flow->sport :
+							  vpe_udp_sport(sa, window));
+	if (sa->label)
 		ip6_flow_hdr(ipv6_hdr(skb), ipv6_get_dsfield(ipv6_hdr(skb)),
-			     label & IPV6_FLOWLABEL_MASK);
-	}
+			     htonl(label) & IPV6_FLOWLABEL_MASK);
+}
+
+/* All that precedes the ciphertext, but VPE's ICV. IP headers are there. */
+static void vpe_tx_write(const struct vpe_sa *sa, struct sk_buff *skb,
+			 const struct vpe_flow *flow, const struct vpe_seq *num)
+{
+	void *hdr = skb->data - vpe_sa_format(sa)->hlen;
+
+	if (vpe_sa_is_esp(sa))
+		*(struct vpe_esp_hdr *)hdr = (struct vpe_esp_hdr) {
+			.spi	= sa->spi,
+			.seq	= htonl(num->seq),
+			.iv	= vpe_context_iv(sa->ctx, num->seq),
+		};
+	else
+		vpe_hdr_write(hdr, sa->layout, sa->spi, num->window, num->seq);
+	vpe_tx_entropy(sa, skb, flow, num->window);
+}
+
+/* ESP's trailer and room for its ICV; vpe_tx_own() saw to it that they fit. */
+static void vpe_tx_trailer(const struct vpe_sa *sa, struct sk_buff *skb,
+			   struct sk_buff *last, u8 next)
+{
+	unsigned int len = vpe_esp_trailer_len(skb->len);
+
+	vpe_esp_trailer_write(pskb_put(skb, last, len + sa->icv_len), len, next);
 }
 
 /*
- * Number and encrypt. skb->data is at the inner packet, room for the VPE
+ * Number and encrypt. skb->data is at what is to be encrypted, room for the
  * header before it; *@opp is what to free when that is through.
  * Returns 0, the reason to drop the packet, or -EINPROGRESS.
  */
-static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb, u32 flow,
-		       int nents, crypto_completion_t done, struct vpe_op **opp)
+static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb,
+		       const struct vpe_flow *flow, struct sk_buff *last, int nents,
+		       u8 next, crypto_completion_t done, struct vpe_op **opp)
 {
-	struct vpe_hdr *hdr = (struct vpe_hdr *)(skb->data - VPE_HLEN);
-	unsigned int reason;
+	unsigned int len = skb->len, reason;
 	struct vpe_op *op;
 	struct vpe_tx *tx;
 	int err;
 
-	op = vpe_op_alloc(sa->tfm, sizeof(*tx), nents);
+	op = vpe_op_alloc(sa->tfm, sa->layout, sizeof(*tx), nents);
 	if (!op)
 		return VPE_A_DROPS_TX_NOMEM;
 	*opp = op;
+	if (vpe_sa_is_esp(sa))
+		vpe_tx_trailer(sa, skb, last, next);
 	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
 	if (nents < 0)
 		return VPE_A_DROPS_TX_NOMEM;
@@ -260,12 +339,14 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb, u32 flow,
 	tx = (struct vpe_tx *)op->priv;
 	tx->sa = sa;
 	tx->skb = skb;
-	reason = vpe_tx_number(sa, flow, &tx->num);
+	tx->len = len;
+	reason = vpe_tx_number(sa, flow->hash, &tx->num);
 	if (unlikely(reason))
 		return reason;
-	vpe_tx_write(sa, skb, &tx->num);
+	vpe_tx_write(sa, skb, flow, &tx->num);
 
-	err = vpe_op_seal(op, hdr, sa->layout, nents, skb->len, done);
+	err = vpe_op_seal(op, skb->data - vpe_sa_format(sa)->hlen, tx->num.seq, nents,
+			  skb->len - sa->icv_len, done);
 	if (likely(!err))
 		return 0;
 	if (err != -EINPROGRESS)
@@ -274,11 +355,11 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb, u32 flow,
 	return err;
 }
 
-static void vpe_tx_count(const struct vpe_tx *tx, unsigned int len)
+static void vpe_tx_count(const struct vpe_tx *tx)
 {
-	trace_vpe_send(tx->sa, tx->num.window, tx->num.seq, len);
+	trace_vpe_send(tx->sa, tx->num.window, tx->num.seq, tx->len);
 	vpe_count(tx->sa, VPE_A_STATS_TX_PACKETS, 1);
-	vpe_count(tx->sa, VPE_A_STATS_TX_BYTES, len);
+	vpe_count(tx->sa, VPE_A_STATS_TX_BYTES, tx->len);
 }
 
 /*
@@ -292,7 +373,7 @@ static int vpe_tx_finish(struct net *net, struct sock *sk,
 	struct dst_entry *child = xfrm_dst_child(skb_dst(skb));
 	int err;
 
-	vpe_tx_count(tx, skb->len);
+	vpe_tx_count(tx);
 	__skb_push(skb, -skb_network_offset(skb));
 	if (tx->sa->async) {
 		dst_hold(child);
@@ -332,13 +413,14 @@ static void vpe_tx_done(vpe_completion_arg *arg, int err)
 
 /* Send one packet of at most the path's MTU, or that may be fragmented. */
 static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb,
-		      u32 flow)
+		      const struct vpe_flow *flow)
 {
 	struct xfrm_state *x = skb_dst(skb)->xfrm;
-	struct vpe_sa *sa = x->data;
+	struct vpe_sa *sa = vpe_sa_of(x);
 	struct vpe_op *op = NULL;
 	struct net_device *dev;
-	int nents, err;
+	struct sk_buff *last;
+	int nents, next, err;
 
 	err = VPE_A_DROPS_TX_STATE;
 	if (unlikely(READ_ONCE(x->km.state) != XFRM_STATE_VALID))
@@ -349,11 +431,15 @@ static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb,
 	    skb_csum_hwoffload_help(skb, 0))
 		goto drop;
 	err = VPE_A_DROPS_TX_NOMEM;
-	nents = vpe_tx_own(skb);
+	nents = vpe_tx_own(skb, &last);
 	if (unlikely(nents < 0))
 		goto drop;
 	/* A completion needs the bundle, and by the device the namespace. */
 	if (sa->async && !skb_dst_force(skb))
+		goto drop;
+	err = VPE_A_DROPS_TX_FRAGMENT;
+	next = vpe_push_ip(skb, x);
+	if (unlikely(next < 0))
 		goto drop;
 	dev = skb_dst(skb)->dev;
 	skb->dev = dev;
@@ -361,8 +447,7 @@ static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb,
 		dev_hold(dev);
 
 	skb->mark = xfrm_smark_get(skb->mark, x);
-	vpe_push_outer(skb, x);
-	err = vpe_tx_seal(sa, skb, flow, nents, vpe_tx_done, &op);
+	err = vpe_tx_seal(sa, skb, flow, last, nents, next, vpe_tx_done, &op);
 	if (err == -EINPROGRESS)
 		return 0;
 	if (sa->async)
@@ -424,7 +509,7 @@ static bool vpe_tx_check_size(struct sk_buff *skb)
 }
 
 static int vpe_tx_gso(struct net *net, struct sock *sk, struct sk_buff *skb,
-		      struct vpe_sa *sa, u32 flow)
+		      struct vpe_sa *sa, const struct vpe_flow *flow)
 {
 	struct sk_buff *segs, *next;
 	int err, ret = 0;
@@ -448,16 +533,74 @@ static int vpe_tx_gso(struct net *net, struct sock *sk, struct sk_buff *skb,
 	return ret;
 }
 
-/* Send a packet through its bundle's VPE SA. */
+/*
+ * The source port of an NVO3 packet (VXLAN and its like): it carries the flow
+ * of what is inside. 0 of any other packet, and of a fragment.
+ */
+static __be16 vpe_nvo3_sport(const struct vpe_net *vnet, const struct sk_buff *skb)
+{
+	const struct udphdr *uh;
+	struct udphdr _uh;
+	unsigned int i;
+	__be16 frag_off;
+	int offset;
+	u8 proto;
+
+	offset = skb_network_offset(skb);
+	if (skb->protocol == htons(ETH_P_IP)) {
+		proto = ip_hdr(skb)->protocol;
+		frag_off = ip_hdr(skb)->frag_off & htons(IP_MF | IP_OFFSET);
+		offset += ip_hdrlen(skb);
+	} else {
+		proto = ipv6_hdr(skb)->nexthdr;
+		offset = ipv6_skip_exthdr(skb, offset + sizeof(struct ipv6hdr), &proto,
+					  &frag_off);
+	}
+	if (proto != IPPROTO_UDP || frag_off || offset < 0)
+		return 0;
+	uh = skb_header_pointer(skb, offset, sizeof(_uh), &_uh);
+	for (i = 0; uh && i < VPE_NVO3_PORTS_MAX; i++)
+		if (uh->dest && uh->dest == READ_ONCE(vnet->nvo3_ports[i]))
+			return uh->source;
+	return 0;
+}
+
+static __be16 vpe_hash_port(u32 hash)
+{
+	return htons(VPE_PORT_FIRST + (hash & VPE_PORT_MASK));
+}
+
+/*
+ * What spreads the packet. Of VXLAN and its like the skb's own hash, which is
+ * VPE's, is that of what is inside; ESP's is the one that a fabric would see,
+ * so that it does not change with the socket's or the device's.
+ */
+static void vpe_tx_flow(const struct vpe_sa *sa, struct sk_buff *skb,
+			struct vpe_flow *flow)
+{
+	/* The flow dissector asks for the namespace; a packet may have neither. */
+	if (!skb->dev && !skb->sk)
+		skb->dev = skb_dst(skb)->dev;
+	*flow = (struct vpe_flow) {};
+	if (!vpe_sa_is_esp(sa)) {
+		if (sa->ctx->lanes.per_cpu > 1)
+			flow->hash = skb_get_hash(skb);
+		return;
+	}
+	flow->sport = vpe_nvo3_sport(sa->vnet, skb);
+	if (!flow->sport || sa->label)
+		flow->hash = skb_get_hash_perturb(skb, &vpe_flow_key);
+	flow->sport = flow->sport ?: vpe_hash_port(flow->hash);
+}
+
+/* Send a packet through its bundle's SA, which is of ours. */
 static int vpe_tx(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
-	struct vpe_sa *sa = skb_dst(skb)->xfrm->data;
-	u32 flow = 0;
+	struct vpe_sa *sa = vpe_sa_of(skb_dst(skb)->xfrm);
+	struct vpe_flow flow;
 	int err;
 
-	/* Of VXLAN and its like this is the hash of what is inside. */
-	if (sa->ctx->lanes.per_cpu > 1)
-		flow = skb_get_hash(skb);
+	vpe_tx_flow(sa, skb, &flow);
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 	secpath_reset(skb);
 
@@ -466,9 +609,9 @@ static int vpe_tx(struct net *net, struct sock *sk, struct sk_buff *skb)
 		vpe_drop(sa, skb, VPE_A_DROPS_TX_SIZE);
 		err = -EMSGSIZE;
 	} else if (skb_is_gso(skb)) {
-		err = vpe_tx_gso(net, sk, skb, sa, flow);
+		err = vpe_tx_gso(net, sk, skb, sa, &flow);
 	} else {
-		err = vpe_tx_one(net, sk, skb, flow);
+		err = vpe_tx_one(net, sk, skb, &flow);
 	}
 	rcu_read_unlock();
 	return err;
@@ -481,9 +624,19 @@ static int vpe_output_sized(struct net *net, struct sock *sk,
 	const struct dst_entry *dst = skb_dst(skb);
 
 	/* Netfilter rerouted it, or another transform follows. */
-	if (dst->xfrm->type != &vpe_type || xfrm_dst_child(dst)->xfrm)
+	if (!vpe_is_ours(dst->xfrm) || xfrm_dst_child(dst)->xfrm)
 		return xfrm_output(sk, skb);
 	return vpe_tx(net, sk, skb);
+}
+
+/*
+ * Is what we would make of a packet too big for any IP packet? Then the inner
+ * one has to be fragmented.
+ */
+static bool vpe4_is_huge(const struct sk_buff *skb, const struct xfrm_state *x)
+{
+	return skb->len + x->props.header_len + x->props.trailer_len > IP_MAX_MTU &&
+	       !skb_is_gso(skb);
 }
 
 static int vpe4_output_finish(struct net *net, struct sock *sk,
@@ -495,9 +648,7 @@ static int vpe4_output_finish(struct net *net, struct sock *sk,
 		IPCB(skb)->flags |= IPSKB_REROUTED;
 		return dst_output(net, sk, skb);
 	}
-	/* Too big for any outer packet: fragment the inner one. */
-	if (unlikely(skb->len + x->props.header_len > IP_MAX_MTU) &&
-	    !skb_is_gso(skb))
+	if (unlikely(vpe4_is_huge(skb, x)) && x->props.mode == XFRM_MODE_TUNNEL)
 		return ip_do_fragment(net, sk, skb, vpe_output_sized);
 	return vpe_output_sized(net, sk, skb);
 }
@@ -524,7 +675,8 @@ static int vpe6_output_finish(struct net *net, struct sock *sk,
 	}
 
 	mtu = ip6_skb_dst_mtu(skb);
-	if (likely(skb->len <= mtu) || skb_is_gso(skb))
+	if (likely(skb->len <= mtu) || skb_is_gso(skb) ||
+	    skb_dst(skb)->xfrm->props.mode != XFRM_MODE_TUNNEL)
 		return vpe_output_sized(net, sk, skb);
 	if (vpe6_is_nested_fragment(skb)) {
 		skb->ignore_df = 1;
@@ -553,7 +705,6 @@ static int vpe_output(struct net *net, struct sock *sk, struct sk_buff *skb)
 static int vpe_core_finish(const struct vpe_tx *tx)
 {
 	struct sk_buff *skb = tx->skb;
-	unsigned int len = skb->len;
 
 	__skb_push(skb, -skb_network_offset(skb));
 	*skb_mac_header(skb) = vpe_sa_proto(tx->sa);
@@ -562,9 +713,9 @@ static int vpe_core_finish(const struct vpe_tx *tx)
 		vpe_count_drop(tx->sa, skb, VPE_A_DROPS_TX_SEGMENT);
 		return -EINVAL;
 	}
-	vpe_tx_count(tx, len);
+	vpe_tx_count(tx);
 	vpe_count(tx->sa, VPE_A_STATS_TX_CORE, 1);
-	vpe_count(tx->sa, VPE_A_STATS_CORE_BYTES, len);
+	vpe_count(tx->sa, VPE_A_STATS_CORE_BYTES, tx->len);
 	return 0;
 }
 
@@ -597,14 +748,17 @@ static void vpe_core_done(vpe_completion_arg *arg, int err)
  */
 int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb)
 {
-	struct vpe_sa *sa = x->data;
+	struct vpe_flow flow = { .hash = skb_get_hash_raw(skb) };
+	struct vpe_sa *sa = vpe_sa_of(x);
 	struct vpe_op *op = NULL;
+	struct sk_buff *last;
 	int nents, err;
 
+	flow.sport = vpe_hash_port(flow.hash);
 	err = VPE_A_DROPS_TX_NOMEM;
-	nents = vpe_tx_own(skb);
+	nents = vpe_tx_own(skb, &last);
 	if (nents >= 0)
-		err = vpe_tx_seal(sa, skb, skb_get_hash_raw(skb), nents,
+		err = vpe_tx_seal(sa, skb, &flow, last, nents, *skb_mac_header(skb),
 				  vpe_core_done, &op);
 	if (err == -EINPROGRESS)
 		return err;
@@ -632,6 +786,7 @@ static struct xfrm_state_afinfo vpe_afinfo = {
 int vpe_output_init(void)
 {
 	vpe_ip_id_base = get_random_u32();
+	get_random_bytes(&vpe_flow_key, sizeof(vpe_flow_key));
 	return xfrm_state_register_afinfo(&vpe_afinfo);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VPE SAs: made, found, and taken apart.
+ * VPE SAs, and those of ESP with entropy: made, found, and taken apart.
  *
  * Life of an SA: xfrm calls vpe_sa_create() before the SA is valid and before
  * its replay attributes are known; packets find it from then on, and look at
@@ -32,14 +32,18 @@ static const struct rhashtable_params vpe_sa_params = {
 	.automatic_shrinking = true,
 };
 
+static bool vpe_sa_is_ares(const struct vpe_sa *sa)
+{
+	return sa->layout == VPE_ARES;
+}
+
 /*
  * An SA that is being added (void) or was deleted (dead) is not there, as for
  * xfrm: its SPI may by now be a classic SA's. Nor is the clone that
  * xfrm_state_migrate() makes before it is in xfrm's tables: it is valid, but up
  * to 6.12 still has its original's addresses then, which would stay in proxies.
  */
-static struct vpe_sa *vpe_sa_lookup(const struct net *net,
-				    enum vpe_layout layout, __be32 spi,
+static struct vpe_sa *vpe_sa_lookup(const struct net *net, bool ares, __be32 spi,
 				    const xfrm_address_t *daddr, u16 family,
 				    u32 mark)
 {
@@ -56,7 +60,7 @@ static struct vpe_sa *vpe_sa_lookup(const struct net *net,
 			continue;
 		if (unlikely(hlist_unhashed_lockless(&x->byspi)))
 			continue;
-		if (sa->layout == layout &&
+		if (vpe_sa_is_ares(sa) == ares &&
 		    net_eq(xs_net((struct xfrm_state *)x), net) &&
 		    x->props.family == family &&
 		    (mark & x->mark.m) == x->mark.v &&
@@ -76,13 +80,13 @@ static bool vpe_spi_is_esp(struct net *net, __be32 spi,
 	x = xfrm_state_lookup(net, mark, daddr, spi, IPPROTO_ESP, family);
 	if (!x)
 		return false;
-	esp = x->type != &vpe_type;
+	esp = !vpe_is_ours(x);
 	xfrm_state_put(x);
 	return esp;
 }
 
 /**
- * vpe_sa_of_packet - the VPE SA of a packet
+ * vpe_sa_of_packet - the SA of ours that a packet belongs to
  * @net: network namespace
  * @skb: the packet; its mark counts
  * @offset: where what follows the IP header is, bytes from skb->data
@@ -108,7 +112,7 @@ struct vpe_sa *vpe_sa_of_packet(struct net *net, const struct sk_buff *skb,
 	spi = skb_header_pointer(skb, offset, sizeof(_spi), &_spi);
 	if (!spi)
 		return NULL;
-	sa = vpe_sa_lookup(net, VPE_SPI_FIRST, *spi, daddr, family, skb->mark);
+	sa = vpe_sa_lookup(net, false, *spi, daddr, family, skb->mark);
 	if (sa || ntohl(*spi) > VPE_ARES_SPI_MAX ||
 	    likely(!READ_ONCE(vpe_pernet(net)->nr_ares)))
 		return sa;
@@ -117,8 +121,8 @@ struct vpe_sa *vpe_sa_of_packet(struct net *net, const struct sk_buff *skb,
 				  sizeof(_word), &_word);
 	if (!word)
 		return NULL;
-	sa = vpe_sa_lookup(net, VPE_ARES, cpu_to_be32(le32_to_cpu(*word)), daddr,
-			   family, skb->mark);
+	sa = vpe_sa_lookup(net, true, cpu_to_be32(le32_to_cpu(*word)), daddr, family,
+			   skb->mark);
 	if (sa && vpe_spi_is_esp(net, *spi, daddr, family, skb->mark))
 		return NULL;
 	return sa;
@@ -258,8 +262,9 @@ static const char *vpe_refuse_flags(const struct xfrm_state *x)
 {
 	u32 flags = x->props.extra_flags;
 
-	if (!(flags & VPE_SA_FLAG_VPE))
-		return "VPE: entropy for ESP is not supported yet";
+	if (!(flags & VPE_SA_FLAG_VPE) &&
+	    flags & (VPE_SA_FLAG_ARES | VPE_SA_FLAG_GROUP | VPE_SA_SENDER_MASK))
+		return "VPE: layout, group and Sender ID are for VPE, not for ESP";
 	if (flags & VPE_SA_FLAG_GROUP)
 		return "VPE: group SAs are not supported yet";
 	if (flags & VPE_SA_SENDER_MASK)
@@ -282,19 +287,12 @@ static const char *vpe_cipher(const struct xfrm_algo_aead *aead)
 	return NULL;
 }
 
-static const char *vpe_refuse_key(const struct xfrm_state *x)
+static const char *vpe_refuse_vpe_key(const struct xfrm_algo_aead *aead)
 {
-	const char *cipher;
-
-	if (!x->aead)
-		return "VPE: needs an AEAD, as rfc4106(gcm(aes))";
-	cipher = vpe_cipher(x->aead);
-	if (!cipher)
-		return "VPE: the cipher must be rfc4106(gcm(aes)) or rfc7539esp(chacha20,poly1305)";
-	if (x->aead->alg_icv_len != VPE_ICV_LEN * 8)
+	if (aead->alg_icv_len != VPE_ICV_LEN * 8)
 		return "VPE: the ICV must have 128 bits";
 
-	switch (x->aead->alg_key_len) {
+	switch (aead->alg_key_len) {
 	case 256:
 		return NULL;
 	case 160:
@@ -303,12 +301,40 @@ static const char *vpe_refuse_key(const struct xfrm_state *x)
 		return "VPE: the key must come without salt, so that the SA can never run as ESP";
 	case 128:
 	case 192:
-		if (!strcmp(cipher, "gcm(aes)"))
+		if (!strcmp(vpe_cipher(aead), "gcm(aes)"))
 			return NULL;
 		return "VPE: a key of ChaCha20-Poly1305 must have 32 bytes";
 	default:
 		return "VPE: the key must have 16, 24 or 32 bytes";
 	}
+}
+
+/* xfrm knows which ICVs there are. */
+static const char *vpe_refuse_esp_key(const struct xfrm_algo_aead *aead)
+{
+	bool gcm = !strcmp(vpe_cipher(aead), "gcm(aes)");
+
+	switch (aead->alg_key_len) {
+	case 288:
+		return NULL;
+	case 160:
+	case 224:
+		if (gcm)
+			return NULL;
+		return "VPE: a key of ChaCha20-Poly1305 must have 36 bytes, salt included";
+	default:
+		return "VPE: the key of an ESP SA must have 20, 28 or 36 bytes, salt included";
+	}
+}
+
+static const char *vpe_refuse_key(const struct xfrm_state *x)
+{
+	if (!x->aead)
+		return "VPE: needs an AEAD, as rfc4106(gcm(aes))";
+	if (!vpe_cipher(x->aead))
+		return "VPE: the cipher must be rfc4106(gcm(aes)) or rfc7539esp(chacha20,poly1305)";
+	return x->props.extra_flags & VPE_SA_FLAG_VPE ? vpe_refuse_vpe_key(x->aead) :
+							vpe_refuse_esp_key(x->aead);
 }
 
 static const char *vpe_refuse_encap(const struct xfrm_state *x)
@@ -331,12 +357,15 @@ static const char *vpe_refuse_encap(const struct xfrm_state *x)
 
 static const char *vpe_refuse(const struct xfrm_state *x)
 {
+	bool vpe = x->props.extra_flags & VPE_SA_FLAG_VPE;
 	const char *why = vpe_refuse_flags(x);
 
 	if (why)
 		return why;
-	if (x->props.mode != XFRM_MODE_TUNNEL)
+	if (vpe && x->props.mode != XFRM_MODE_TUNNEL)
 		return "VPE: only tunnel mode is supported yet";
+	if (x->props.mode != XFRM_MODE_TUNNEL && x->props.mode != XFRM_MODE_TRANSPORT)
+		return "VPE: the mode must be tunnel or transport";
 	why = vpe_refuse_encap(x);
 	if (why)
 		return why;
@@ -360,16 +389,24 @@ static bool vpe_sa_same(const struct xfrm_state *old,
 }
 
 /*
- * One key, one SA: does another SA hold the key? The clone that
- * xfrm_state_migrate() makes is valid already here and shares its original's
- * key; an update has the identity of the SA it updates.
+ * The clone that xfrm_state_migrate() makes is valid before it is ours; until
+ * 6.12 it has its original's addresses then.
+ */
+static bool vpe_is_clone(const struct xfrm_state *x)
+{
+	return x->km.state == XFRM_STATE_VALID;
+}
+
+/*
+ * One key, one SA of VPE's: does another SA hold the key? A clone shares its
+ * original's key; an update has the identity of the SA it updates.
  */
 static bool vpe_key_is_taken(const struct vpe_sa *sa)
 {
 	const struct vpe_sa *old;
 
 	lockdep_assert_held(&vpe_sa_mutex);
-	if (sa->x->km.state == XFRM_STATE_VALID)
+	if (vpe_is_clone(sa->x))
 		return false;
 	list_for_each_entry(old, &vpe_sa_list, list)
 		if (old->ctx == sa->ctx &&
@@ -385,7 +422,7 @@ static bool vpe_key_is_taken(const struct vpe_sa *sa)
  */
 static bool vpe_sa_needs_first(const struct vpe_sa *sa)
 {
-	return sa->udp && sa->layout == VPE_ARES;
+	return sa->udp && vpe_sa_is_ares(sa);
 }
 
 static bool vpe_sa_lanes_suit(const struct vpe_sa *sa)
@@ -418,7 +455,7 @@ static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
 	list_add_tail(&sa->list, &vpe_sa_list);
 	sa->vnet->nr_sas++;
 	WRITE_ONCE(sa->vnet->nr_ares,
-		   sa->vnet->nr_ares + (sa->layout == VPE_ARES));
+		   sa->vnet->nr_ares + vpe_sa_is_ares(sa));
 	static_branch_deferred_inc(&vpe_sas_used);
 	vpe_stats_start();
 out:
@@ -461,7 +498,7 @@ static void vpe_sa_leave(struct vpe_sa *sa)
 	list_del(&sa->list);
 	sa->vnet->nr_sas--;
 	WRITE_ONCE(sa->vnet->nr_ares,
-		   sa->vnet->nr_ares - (sa->layout == VPE_ARES));
+		   sa->vnet->nr_ares - vpe_sa_is_ares(sa));
 	static_branch_slow_dec_deferred(&vpe_sas_used);
 	mutex_unlock(&vpe_sa_mutex);
 
@@ -473,6 +510,24 @@ static void vpe_sa_leave(struct vpe_sa *sa)
 	mutex_lock(&vpe_sa_mutex);
 	vpe_counters_add(&sa->vnet->gone, &sum);
 	mutex_unlock(&vpe_sa_mutex);
+}
+
+/**
+ * vpe_sa_replay - the numbers that xfrm knows of
+ * @x: an SA
+ *
+ * Of ESP we carry ours there now and then.
+ *
+ * Return: what the user gave, or what vpe_stats_fold() left.
+ */
+struct vpe_replay vpe_sa_replay(const struct xfrm_state *x)
+{
+	const struct xfrm_replay_state_esn *esn = x->replay_esn;
+
+	if (!esn)
+		return (struct vpe_replay) { x->replay.oseq, x->replay.seq };
+	return (struct vpe_replay) { (u64)esn->oseq_hi << 32 | esn->oseq,
+				     (u64)esn->seq_hi << 32 | esn->seq };
 }
 
 /* Also of an SA that is half made: what is not there yet is NULL. */
@@ -489,25 +544,103 @@ static void vpe_sa_free(struct vpe_sa *sa)
 	kfree(sa);
 }
 
-static int vpe_sa_set_key(struct vpe_sa *sa, const struct xfrm_algo_aead *aead)
+static struct vpe_context *vpe_sa_vpe_context(const struct vpe_sa *sa, const u8 *key,
+					      unsigned int len)
 {
 	u32 want = sa->udp || sa->label ? READ_ONCE(sa->vnet->lanes) : 1;
-	unsigned int len = aead->alg_key_len / 8;
-	struct crypto_aead *tfm;
+	struct vpe_context *ctx;
 	struct vpe_lanes lanes;
 	int err;
 
 	err = vpe_lanes_set(&lanes, vpe_sa_needs_first(sa), want);
 	if (err)
-		return err;
-	tfm = vpe_aead_alloc(vpe_cipher(aead), aead->alg_key, len);
+		return ERR_PTR(err);
+	ctx = vpe_context_get(&sa->vnet->scope, key, len, &lanes);
+	return ctx ?: ERR_PTR(-ENOMEM);
+}
+
+/*
+ * How much an SA looks as if @x was its clone. Two SAs may have one SPI and
+ * key, those of the two directions, say; they differ in what they counted, and
+ * a host that moves keeps the other's address.
+ */
+static unsigned int vpe_sa_likeness(const struct xfrm_state *old,
+				    const struct xfrm_state *x)
+{
+	struct vpe_replay a = vpe_sa_replay(old), b = vpe_sa_replay(x);
+	u16 family = x->props.family;
+
+	return 2 * (a.oseq == b.oseq && a.seq == b.seq) +
+	       (old->props.family == family &&
+		(xfrm_addr_equal(&old->id.daddr, &x->id.daddr, family) ||
+		 xfrm_addr_equal(&old->props.saddr, &x->props.saddr, family)));
+}
+
+/* The SA that @sa, which is being made, is a clone of; NULL if it is none. */
+static struct vpe_sa *vpe_sa_original(const struct vpe_sa *sa, const u8 *key,
+				      unsigned int len)
+{
+	struct vpe_sa *old, *found = NULL;
+
+	lockdep_assert_held(&vpe_sa_mutex);
+	if (!vpe_is_clone(sa->x))
+		return NULL;
+	list_for_each_entry(old, &vpe_sa_list, list)
+		if (old->spi == sa->spi && old->vnet == sa->vnet &&
+		    old->layout == sa->layout &&
+		    READ_ONCE(old->x->km.state) == XFRM_STATE_VALID &&
+		    vpe_context_has_key(old->ctx, key, len) &&
+		    (!found || vpe_sa_likeness(old->x, sa->x) >
+			       vpe_sa_likeness(found->x, sa->x)))
+			found = old;
+	return found;
+}
+
+static struct vpe_context *vpe_sa_esp_context(const struct vpe_sa *sa, const u8 *key,
+					      unsigned int len)
+{
+	struct vpe_context *ctx = NULL;
+	struct vpe_sa *original;
+
+	mutex_lock(&vpe_sa_mutex);
+	original = vpe_sa_original(sa, key, len);
+	if (original)
+		ctx = vpe_context_hold(original->ctx);
+	mutex_unlock(&vpe_sa_mutex);
+	if (!ctx)
+		ctx = vpe_context_get_esp(&sa->vnet->scope, key, len,
+					  vpe_sa_format(sa)->seq_max);
+	return ctx ?: ERR_PTR(-ENOMEM);
+}
+
+static int vpe_sa_set_key(struct vpe_sa *sa, const struct xfrm_algo_aead *aead)
+{
+	const char *cipher = vpe_sa_is_esp(sa) ? aead->alg_name : vpe_cipher(aead);
+	unsigned int len = aead->alg_key_len / 8;
+	struct vpe_context *ctx;
+	struct crypto_aead *tfm;
+
+	ctx = vpe_sa_is_esp(sa) ? vpe_sa_esp_context(sa, aead->alg_key, len) :
+				  vpe_sa_vpe_context(sa, aead->alg_key, len);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	sa->ctx = ctx;
+	tfm = vpe_aead_alloc(cipher, aead->alg_key, len, sa->layout, aead->alg_icv_len / 8);
 	if (IS_ERR(tfm))
 		return PTR_ERR(tfm);
 	sa->tfm = tfm;
 	sa->async = vpe_aead_is_async(tfm);
-	sa->key_bits = aead->alg_key_len;
-	sa->ctx = vpe_context_get(&sa->vnet->scope, aead->alg_key, len, &lanes);
-	return sa->ctx ? 0 : -ENOMEM;
+	sa->key_bits = aead->alg_key_len - vpe_sa_format(sa)->salt_len * 8;
+	return 0;
+}
+
+static enum vpe_layout vpe_sa_layout(const struct xfrm_state *x)
+{
+	if (x->props.extra_flags & VPE_SA_FLAG_ARES)
+		return VPE_ARES;
+	if (x->props.extra_flags & VPE_SA_FLAG_VPE)
+		return VPE_SPI_FIRST;
+	return x->props.flags & XFRM_STATE_ESN ? VPE_ESP_ESN : VPE_ESP;
 }
 
 static struct vpe_sa *vpe_sa_alloc(struct xfrm_state *x)
@@ -520,8 +653,11 @@ static struct vpe_sa *vpe_sa_alloc(struct xfrm_state *x)
 
 	sa->x = x;
 	sa->spi = x->id.spi;
-	sa->layout = x->props.extra_flags & VPE_SA_FLAG_ARES ? VPE_ARES :
-							       VPE_SPI_FIRST;
+	sa->layout = vpe_sa_layout(x);
+	if (vpe_sa_is_esp(sa))
+		sa->icv_len = x->aead->alg_icv_len / 8;
+	/* Drivers that would program the SA as ESP check this. */
+	strscpy(sa->geniv, "vpe", sizeof(sa->geniv));
 	sa->udp = x->encap;
 	sa->label = x->props.family == AF_INET6 &&
 		    x->props.extra_flags & VPE_SA_FLAG_ENTROPY;
@@ -543,20 +679,23 @@ static struct vpe_sa *vpe_sa_alloc(struct xfrm_state *x)
 /* Tell the rest of xfrm what it must know, and keep it from what is ours. */
 static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
 {
-	x->data = sa;
-	x->props.header_len = VPE_HLEN + (x->props.family == AF_INET ?
-					  sizeof(struct iphdr) :
-					  sizeof(struct ipv6hdr));
+	x->data = sa->tfm;
+	x->geniv = sa->geniv;
+	x->props.header_len = vpe_sa_format(sa)->hlen;
 	if (sa->udp)
 		x->props.header_len += sizeof(struct udphdr);
+	if (x->props.mode == XFRM_MODE_TUNNEL)
+		x->props.header_len += x->props.family == AF_INET ?
+				       sizeof(struct iphdr) :
+				       sizeof(struct ipv6hdr);
 	x->props.trailer_len = 0;
+	if (vpe_sa_is_esp(sa))
+		x->props.trailer_len = VPE_ESP_TRAILER_MAX + sa->icv_len;
 
 	/* Bundles take their output function from this family's slot. */
 	x->inner_mode.family = AF_VPE;
 	x->inner_mode_iaf.family = AF_VPE;
 
-	/* Drivers that would program the SA as ESP check this. */
-	x->geniv = "vpe";
 	if (x->type_offload) {
 		module_put(x->type_offload->owner);
 		x->type_offload = NULL;
@@ -565,7 +704,7 @@ static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
 	 * Where the above comes too early. The clone that xfrm_state_migrate()
 	 * makes gets no type_offload.
 	 */
-	if (vpe_xfrm_sets_offload_late() && x->km.state != XFRM_STATE_VALID)
+	if (vpe_xfrm_sets_offload_late() && !vpe_is_clone(x))
 		x->tfcpad = VPE_TFCPAD_NO_OFFLOAD;
 }
 
@@ -585,7 +724,7 @@ static int vpe_clash_look(struct xfrm_state *x, int count, void *data)
 {
 	struct vpe_clash *clash = data;
 	const struct xfrm_state *ares = clash->ares;
-	bool is_ares = x->type == &vpe_type &&
+	bool is_ares = vpe_is_ours(x) &&
 		       x->props.extra_flags & VPE_SA_FLAG_ARES;
 
 	if (vpe_sa_same(x, ares))
@@ -613,7 +752,7 @@ static void vpe_clash_warn(struct xfrm_state *x, struct netlink_ext_ack *extack)
 }
 
 /**
- * vpe_sa_create - make an xfrm_state a VPE SA
+ * vpe_sa_create - make an xfrm_state an SA of ours
  * @x: as xfrm's init_state() gets it
  * @extack: where the reason of a refusal goes, may be NULL
  *
@@ -634,7 +773,7 @@ int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack)
 			extack->_msg = why;
 		goto refused;
 	}
-	if (!vpe_clock_is_set()) {
+	if (x->props.extra_flags & VPE_SA_FLAG_VPE && !vpe_clock_is_set()) {
 		NL_SET_ERR_MSG(extack,
 			       "VPE: the clock is not set (before 2024), sequence numbers could repeat");
 		err = -EAGAIN;

@@ -35,10 +35,21 @@ static const u8 vpe_drop_mib[VPE_A_DROPS_MAX + 1] = {
 	[VPE_A_DROPS_TX_SEGMENT]	= LINUX_MIB_XFRMOUTERROR,
 	[VPE_A_DROPS_TX_NOMEM]		= LINUX_MIB_XFRMOUTERROR,
 	[VPE_A_DROPS_TX_CRYPTO]		= LINUX_MIB_XFRMOUTSTATEPROTOERROR,
+	[VPE_A_DROPS_TX_FRAGMENT]	= LINUX_MIB_XFRMOUTSTATEMODEERROR,
 };
 
 static void vpe_fold_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(vpe_fold, vpe_fold_work);
+
+/* The lower half of a received packet's sequence number. */
+static __be32 vpe_audit_seq(const struct vpe_sa *sa, const struct sk_buff *skb)
+{
+	const void *hdr = skb_transport_header(skb);
+
+	if (vpe_sa_is_esp(sa))
+		return ((const struct vpe_esp_hdr *)hdr)->seq;
+	return htonl((u32)le64_to_cpu(vpe_hdr_iv(hdr, sa->layout)->seq));
+}
 
 /*
  * What xfrm reports of ESP (RFC 4303 sections 2.2, 3.4.3 and 3.4.4). Of a
@@ -48,15 +59,10 @@ static DECLARE_DELAYED_WORK(vpe_fold, vpe_fold_work);
 static void vpe_audit(struct vpe_sa *sa, struct sk_buff *skb,
 		      unsigned int reason)
 {
-	const struct vpe_hdr *hdr;
-	u64 seq;
-
 	switch (reason) {
 	case VPE_A_DROPS_RX_REPLAY:
 	case VPE_A_DROPS_RX_OLD:
-		hdr = (const struct vpe_hdr *)skb_transport_header(skb);
-		seq = le64_to_cpu(vpe_hdr_iv(hdr, sa->layout)->seq);
-		xfrm_audit_state_replay(sa->x, skb, htonl((u32)seq));
+		xfrm_audit_state_replay(sa->x, skb, vpe_audit_seq(sa, skb));
 		break;
 	case VPE_A_DROPS_RX_AUTH:
 		xfrm_audit_state_icvfail(sa->x, skb, IPPROTO_ESP);
@@ -191,6 +197,34 @@ static void vpe_fold_lifetime(struct xfrm_state *x, const u64 *stat)
 	}
 }
 
+/* Where users and IKE daemons look for an ESP SA's numbers. */
+static void vpe_fold_replay(struct vpe_sa *sa)
+{
+	struct xfrm_replay_state_esn *esn = sa->x->replay_esn;
+	struct vpe_replay replay = vpe_sa_replay(sa->x);
+	struct vpe_context *ctx = sa->ctx;
+	struct vpe_window *w;
+
+	lockdep_assert_held(&sa->x->lock);
+	if (vpe_context_started(ctx) && vpe_context_sent(ctx, 0))
+		replay.oseq = vpe_context_last(ctx, 0);
+	rcu_read_lock();
+	w = vpe_context_window(ctx, 0);
+	if (w)
+		replay.seq = READ_ONCE(w->top);
+	rcu_read_unlock();
+
+	if (esn) {
+		esn->oseq = replay.oseq;
+		esn->oseq_hi = replay.oseq >> 32;
+		esn->seq = replay.seq;
+		esn->seq_hi = replay.seq >> 32;
+	} else {
+		sa->x->replay.oseq = replay.oseq;
+		sa->x->replay.seq = replay.seq;
+	}
+}
+
 /**
  * vpe_stats_fold - carry an SA's new counts to its xfrm_state
  * @sa: the SA
@@ -208,6 +242,8 @@ void vpe_stats_fold(struct vpe_sa *sa)
 
 	spin_lock_bh(&x->lock);
 	vpe_fold_lifetime(x, grew.stat);
+	if (vpe_sa_is_esp(sa))
+		vpe_fold_replay(sa);
 	x->stats.replay += grew.drop[VPE_A_DROPS_RX_REPLAY];
 	x->stats.replay_window += grew.drop[VPE_A_DROPS_RX_OLD];
 	x->stats.integrity_failed += grew.drop[VPE_A_DROPS_RX_AUTH];

@@ -28,7 +28,7 @@ DECLARE_EVENT_CLASS(vpe_packet,
 			      __entry->seq, __entry->len)
 );
 
-/* A packet was encrypted; len is that of the inner packet, bytes. */
+/* A packet was encrypted; len is that of what was encrypted, bytes. */
 DEFINE_EVENT(vpe_packet, vpe_send,
 	     TP_PROTO(const struct vpe_sa *sa, u32 window, u64 seq,
 		      unsigned int len),
@@ -78,7 +78,8 @@ TRACE_EVENT(vpe_drop,
 				       VPE_REASON(TX_SEQUENCE),
 				       VPE_REASON(TX_SEGMENT),
 				       VPE_REASON(TX_NOMEM),
-				       VPE_REASON(TX_CRYPTO)))
+				       VPE_REASON(TX_CRYPTO),
+				       VPE_REASON(TX_FRAGMENT)))
 );
 
 #endif /* _XFRM_VPE_TRACE_H */

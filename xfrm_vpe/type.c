@@ -29,15 +29,26 @@ static int vpe_init_state(struct xfrm_state *x, struct netlink_ext_ack *extack)
 	return vpe_sa_create(x, extack);
 }
 
+/* Of an SA that was refused x->data is NULL. */
 static void vpe_destructor(struct xfrm_state *x)
 {
 	if (x->data)
-		vpe_sa_destroy(x->data);
+		vpe_sa_destroy(vpe_sa_of(x));
 }
 
 const struct xfrm_type vpe_type = {
 	.owner		= THIS_MODULE,
 	.proto		= VPE_TYPE_PROTO,
+	.init_state	= vpe_init_state,
+	.destructor	= vpe_destructor,
+	.input		= vpe_type_input,
+	.output		= vpe_type_output,
+};
+
+/* ESP with entropy: xfrm reckons its MTU, by the cipher. */
+const struct xfrm_type vpe_esp_type = {
+	.owner		= THIS_MODULE,
+	.proto		= IPPROTO_ESP,
 	.init_state	= vpe_init_state,
 	.destructor	= vpe_destructor,
 	.input		= vpe_type_input,
@@ -63,16 +74,20 @@ static struct vpe_selector vpe_selectors[] = {
 	{ .type.init_state = vpe_select, .family = AF_INET6 },
 };
 
-static bool vpe_is_ours(const struct xfrm_state *x)
+/* The type of a new SA, by its flags; a classic one's is esp's. */
+static const struct xfrm_type *vpe_type_of(const struct xfrm_state *x,
+					   const struct xfrm_type *esp)
 {
-	return x->props.extra_flags & (VPE_SA_FLAG_VPE | VPE_SA_FLAG_ENTROPY);
+	if (x->props.extra_flags & VPE_SA_FLAG_VPE)
+		return &vpe_type;
+	return x->props.extra_flags & VPE_SA_FLAG_ENTROPY ? &vpe_esp_type : esp;
 }
 
 static int __vpe_select(struct xfrm_state *x, struct netlink_ext_ack *extack)
 {
 	const struct vpe_selector *sel =
 		container_of(x->type, struct vpe_selector, type);
-	const struct xfrm_type *type = vpe_is_ours(x) ? &vpe_type : sel->esp;
+	const struct xfrm_type *type = vpe_type_of(x, sel->esp);
 
 	if (!try_module_get(type->owner)) {
 		x->type = NULL;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VPE in UDP (RFC 3948). Each window has a source port of its own, so that the
- * fabric and receive-side scaling spread the packets of one SA, and yet all of
- * one window take one path.
+ * VPE and ESP in UDP (RFC 3948). In VPE each window has a source port of its
+ * own, so that the fabric and receive-side scaling spread the packets of one
+ * SA, and yet all of one window take one path. In ESP with entropy the port is
+ * that of the flow inside.
  *
  * Receiving takes a socket that hands packets on to IPsec: an IKE daemon's, or
  * one that "ip xfrm vpe listen" makes, here. From either a packet comes to
@@ -13,6 +14,7 @@
  * Locks: vpe_listen_mutex guards the lists of sockets.
  */
 #include <linux/icmp.h>
+#include <linux/kmod.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <net/icmp.h>
@@ -53,20 +55,18 @@ static void vpe_udp_checksum(const struct vpe_sa *sa, struct sk_buff *skb,
  * @sa: its SA
  * @skb: the packet, network and transport header set to the outer ones,
  *	skb->data at the inner packet
- * @window: Window ID
+ * @sport: source port
  *
  * Context: RCU read side.
  */
-void vpe_udp_push(const struct vpe_sa *sa, struct sk_buff *skb, u16 window)
+void vpe_udp_push(const struct vpe_sa *sa, struct sk_buff *skb, __be16 sport)
 {
-	const struct xfrm_encap_tmpl *encap = sa->x->encap;
 	unsigned int len = skb->len - skb_transport_offset(skb);
 	struct udphdr *uh = udp_hdr(skb);
-	/* xfrm_state_update() may be changing them. */
-	__be16 sport = READ_ONCE(encap->encap_sport);
 
-	uh->source = sport ?: htons(vpe_context_port(sa->ctx, window));
-	uh->dest = READ_ONCE(encap->encap_dport);
+	uh->source = sport;
+	/* xfrm_state_update() may be changing it. */
+	uh->dest = READ_ONCE(sa->x->encap->encap_dport);
 	uh->len = htons(len);
 	vpe_udp_checksum(sa, skb, len);
 }
@@ -141,6 +141,28 @@ static int vpe6_udp_rcv(struct sock *sk, struct sk_buff *skb)
 	return xfrm6_rcv_encap(skb, IPPROTO_ESP, 0, UDP_ENCAP_ESPINUDP);
 }
 
+/*
+ * Policies are for what is in these packets. Without this, one that covers the
+ * hosts' own addresses, as in transport mode, would have UDP drop them.
+ */
+static int vpe_listen_bypass(struct sock *sk)
+{
+	int opt = sk->sk_family == AF_INET ? IP_XFRM_POLICY : IPV6_XFRM_POLICY;
+	struct xfrm_userpolicy_info pol = {
+		.sel.family	= sk->sk_family,
+		.action		= XFRM_POLICY_ALLOW,
+		.dir		= XFRM_POLICY_IN,
+	};
+	int err;
+
+	err = xfrm_user_policy(sk, opt, KERNEL_SOCKPTR(&pol), sizeof(pol));
+	if (err != -EINVAL)
+		return err;
+	/* Nobody is there who knows policies: xfrm_user does. */
+	request_module("net-pf-%d-proto-%d", PF_NETLINK, NETLINK_XFRM);
+	return xfrm_user_policy(sk, opt, KERNEL_SOCKPTR(&pol), sizeof(pol));
+}
+
 static int vpe_listen_open(struct net *net, struct vpe_listen *listen,
 			   u16 family, struct socket **sock)
 {
@@ -163,7 +185,7 @@ static int vpe_listen_open(struct net *net, struct vpe_listen *listen,
 		return err;
 	}
 	setup_udp_tunnel_sock(net, vpe_tunnel_sock(*sock), &cfg);
-	return 0;
+	return vpe_listen_bypass((*sock)->sk);
 }
 
 static void vpe_listen_close(struct vpe_listen *listen)

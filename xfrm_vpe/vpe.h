@@ -44,6 +44,28 @@ struct genl_family;
  */
 #define VPE_TFCPAD_NO_OFFLOAD	U32_MAX
 
+#define VPE_NVO3_PORTS_MAX	8
+
+/**
+ * struct vpe_flow - what spreads a packet over paths
+ * @hash: 32 bits
+ * @sport: outer UDP source port of ESP
+ */
+struct vpe_flow {
+	u32	hash;
+	__be16	sport;
+};
+
+/**
+ * struct vpe_replay - sequence numbers of an SA
+ * @oseq: the last one sent
+ * @seq: the highest one received
+ */
+struct vpe_replay {
+	u64	oseq;
+	u64	seq;
+};
+
 /**
  * struct vpe_counters - packets, by what became of them
  * @stat: indexed by VPE_A_STATS_*
@@ -60,6 +82,8 @@ struct vpe_counters {
  * @lanes: windows of one SA that spreads over paths, at least
  * @udp_csum: outer UDP over IPv4 has checksums
  * @udp6_zero_csum_tx: outer UDP over IPv6 has none (RFC 6935)
+ * @nvo3_ports: UDP destination ports of packets whose source port carries the
+ *	flow of what is inside; 0: no more
  * @listens: sockets; under vpe_listen_mutex
  * @gone: sum of the counters of SAs that are gone; under vpe_sa_mutex
  * @nr_sas: SAs there are; under vpe_sa_mutex
@@ -71,6 +95,7 @@ struct vpe_net {
 	u32			lanes;
 	bool			udp_csum;
 	bool			udp6_zero_csum_tx;
+	__be16			nvo3_ports[VPE_NVO3_PORTS_MAX];
 	struct list_head	listens;
 	struct vpe_counters	gone;
 	u32			nr_sas;
@@ -110,14 +135,15 @@ struct vpe_cpu {
 
 /**
  * struct vpe_sa - the VPE part of an xfrm_state
- * @x: the xfrm_state; x->data points back
+ * @x: the xfrm_state
  * @tfm: cipher with its key
  * @ctx: counters and windows of the key
  * @cpu: what is written per packet, per CPU
  * @spi: SPI, network order
  * @async: @tfm may complete later
  * @udp: its packets are in UDP
- * @label: their IPv6 flow label is their window's
+ * @label: their IPv6 flow label is their window's, or of ESP their flow's
+ * @icv_len: bytes of ICV behind the ciphertext, 0 in VPE
  * @layout: of its packets
  * @node: in vpe_sas, by SPI, while @hashed
  * @hashed: under vpe_sa_mutex
@@ -130,6 +156,7 @@ struct vpe_cpu {
  * @list: in vpe_sa_list
  * @shared_proxy: as vpe_cpu.proxy, for packets that need the same on all CPUs
  * @folded: totals already added to x->curlft and x->stats, under vpe_sa_mutex
+ * @geniv: what x->geniv points at
  *
  * Up to @layout read for each packet and not written.
  */
@@ -142,6 +169,7 @@ struct vpe_sa {
 	bool			async;
 	bool			udp;
 	bool			label;
+	u8			icv_len;
 	enum vpe_layout		layout;
 
 	struct rhlist_head	node;
@@ -155,7 +183,44 @@ struct vpe_sa {
 	struct list_head	list;
 	struct xfrm_state	*shared_proxy;
 	struct vpe_counters	folded;
+	char			geniv[4];
 };
+
+/**
+ * vpe_sa_of - the VPE part of an xfrm_state
+ * @x: an SA of ours
+ *
+ * x->data is the cipher, as ESP's: there are functions of xfrm, and drivers,
+ * that take it for one.
+ *
+ * Return: it.
+ */
+static inline struct vpe_sa *vpe_sa_of(const struct xfrm_state *x)
+{
+	return container_of(x->geniv, struct vpe_sa, geniv[0]);
+}
+
+/**
+ * vpe_sa_format - what the packets of an SA look like
+ * @sa: the SA
+ *
+ * Return: the format.
+ */
+static inline const struct vpe_format *vpe_sa_format(const struct vpe_sa *sa)
+{
+	return &vpe_formats[sa->layout];
+}
+
+/**
+ * vpe_sa_is_esp - is it an SA of the ESP format?
+ * @sa: the SA
+ *
+ * Return: false if it is VPE.
+ */
+static inline bool vpe_sa_is_esp(const struct vpe_sa *sa)
+{
+	return vpe_is_esp(sa->layout);
+}
 
 /* main.c */
 struct vpe_net *vpe_pernet(const struct net *net);
@@ -163,8 +228,35 @@ void vpe_net_put(struct vpe_net *vnet);
 
 /* type.c */
 extern const struct xfrm_type vpe_type;
+extern const struct xfrm_type vpe_esp_type;
 int vpe_type_init(void);
 void vpe_type_exit(void);
+
+/**
+ * vpe_udp_sport - the UDP source port of a VPE window
+ * @sa: SA of VPE in UDP
+ * @window: Window ID
+ *
+ * Return: the SA's, which xfrm_state_update() may be changing, or one of the
+ * window's own.
+ */
+static inline __be16 vpe_udp_sport(const struct vpe_sa *sa, u16 window)
+{
+	__be16 sport = READ_ONCE(sa->x->encap->encap_sport);
+
+	return sport ?: htons(vpe_context_port(sa->ctx, window));
+}
+
+/**
+ * vpe_is_ours - is an xfrm_state an SA of ours?
+ * @x: it
+ *
+ * Return: true for VPE and for ESP with entropy.
+ */
+static inline bool vpe_is_ours(const struct xfrm_state *x)
+{
+	return x->type == &vpe_type || x->type == &vpe_esp_type;
+}
 
 /* sa.c */
 extern struct mutex vpe_sa_mutex;
@@ -174,6 +266,7 @@ int vpe_sa_init(void);
 void vpe_sa_exit(void);
 int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack);
 void vpe_sa_destroy(struct vpe_sa *sa);
+struct vpe_replay vpe_sa_replay(const struct xfrm_state *x);
 struct vpe_sa *vpe_sa_of_packet(struct net *net, const struct sk_buff *skb,
 				unsigned int offset,
 				const xfrm_address_t *daddr, u16 family);
@@ -206,7 +299,7 @@ int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb);
 extern struct mutex vpe_listen_mutex;
 int vpe_udp_init(void);
 void vpe_udp_exit(void);
-void vpe_udp_push(const struct vpe_sa *sa, struct sk_buff *skb, u16 window);
+void vpe_udp_push(const struct vpe_sa *sa, struct sk_buff *skb, __be16 sport);
 struct vpe_listen *vpe_listen_find(struct vpe_net *vnet, u16 port);
 int vpe_listen_add(struct net *net, u16 port, bool zero_csum6_rx);
 void vpe_listen_del(struct vpe_listen *listen);

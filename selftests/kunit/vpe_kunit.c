@@ -46,9 +46,43 @@ static void vpe_test_hdr_read(struct kunit *test)
 	}
 }
 
+static void vpe_test_esp_trailer(struct kunit *test)
+{
+	u8 should[VPE_ESP_TRAILER_MAX], is[VPE_ESP_TRAILER_MAX];
+	unsigned int len, n;
+
+	for (len = 0; len <= 300; len++) {
+		n = vpe_esp_trailer_len(len);
+		KUNIT_ASSERT_EQ(test, n, vpe_model_trailer(should, len, len % 256));
+		vpe_esp_trailer_write(is, n, len % 256);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(is, should, n), 0, "%u bytes", len);
+	}
+}
+
+static void vpe_test_esp_padding(struct kunit *test)
+{
+	u8 *pad = kunit_kzalloc(test, 255, GFP_KERNEL);
+	unsigned int i, len;
+
+	KUNIT_ASSERT_NOT_NULL(test, pad);
+	for (i = 0; i < 255; i++)
+		pad[i] = i + 1;
+	for (len = 0; len <= 255; len++) {
+		KUNIT_EXPECT_TRUE(test, vpe_esp_padding_holds(pad, len));
+		for (i = 0; i < len; i++) {
+			pad[i] ^= 1 << len % 8;
+			KUNIT_EXPECT_FALSE_MSG(test, vpe_esp_padding_holds(pad, len),
+					       "%u of %u", i, len);
+			pad[i] ^= 1 << len % 8;
+		}
+	}
+}
+
 static struct kunit_case vpe_header_cases[] = {
 	KUNIT_CASE(vpe_test_hdr_write),
 	KUNIT_CASE(vpe_test_hdr_read),
+	KUNIT_CASE(vpe_test_esp_trailer),
+	KUNIT_CASE(vpe_test_esp_padding),
 	{}
 };
 
@@ -81,6 +115,13 @@ static enum vpe_verdict vpe_test_commit(struct vpe_window *w, u64 seq)
 	return verdict;
 }
 
+static void vpe_test_close(struct vpe_window *w, u64 seq)
+{
+	local_bh_disable();
+	vpe_window_close(w, seq);
+	local_bh_enable();
+}
+
 static void vpe_test_window_round(struct kunit *test)
 {
 	const struct vpe_round_case *c;
@@ -98,6 +139,10 @@ static void vpe_test_window_table(struct kunit *test)
 	for (c = vpe_window_cases; c < vpe_window_cases + ARRAY_SIZE(vpe_window_cases); c++) {
 		w = vpe_test_window(test, 64, c->first);
 		for (i = 0; i < c->nr; i++) {
+			if (c->steps[i].close) {
+				vpe_test_close(w, c->steps[i].seq);
+				continue;
+			}
 			KUNIT_EXPECT_EQ_MSG(test, vpe_window_check(w, c->steps[i].seq),
 					    c->steps[i].verdict, "%s: step %u", c->name, i);
 			KUNIT_EXPECT_EQ_MSG(test, vpe_test_commit(w, c->steps[i].seq),
@@ -107,7 +152,8 @@ static void vpe_test_window_table(struct kunit *test)
 	}
 }
 
-static void vpe_test_live(struct kunit *test, struct vpe_model *m, u64 *state)
+/* Now and then a number is closed, if so wanted. */
+static void vpe_test_live(struct kunit *test, struct vpe_model *m, u64 *state, bool close)
 {
 	enum vpe_verdict check, commit, should;
 	u64 seq = vpe_model_first(m, state);
@@ -118,6 +164,13 @@ static void vpe_test_live(struct kunit *test, struct vpe_model *m, u64 *state)
 	vpe_model_accept(m, seq);
 	for (i = 0; i < 2000; i++) {
 		seq = vpe_model_next(m, state);
+		if (close && i % 61 == 60) {
+			/* not too far ahead: that would be all */
+			seq = m->top + 70 - min(m->top, vpe_random(state) % (m->size + 72));
+			vpe_test_close(w, seq);
+			vpe_model_close(m, seq);
+			continue;
+		}
 		should = vpe_model_check(m, seq);
 		check = vpe_window_check(w, seq);
 		commit = vpe_test_commit(w, seq);
@@ -133,7 +186,7 @@ static void vpe_test_live(struct kunit *test, struct vpe_model *m, u64 *state)
 	kfree(w);
 }
 
-static void vpe_test_window_model(struct kunit *test)
+static void vpe_test_lives(struct kunit *test, bool close)
 {
 	const unsigned int slots = 4096;
 	struct vpe_model m;
@@ -147,10 +200,41 @@ static void vpe_test_window_model(struct kunit *test)
 			m = (struct vpe_model){ .size = size, .mask = slots - 1 };
 			m.set = kunit_kcalloc(test, slots, sizeof(*m.set), GFP_KERNEL);
 			KUNIT_ASSERT_NOT_NULL(test, m.set);
-			vpe_test_live(test, &m, &state);
+			vpe_test_live(test, &m, &state, close);
 			kunit_kfree(test, m.set);
 			cond_resched();
 		}
+}
+
+static void vpe_test_window_model(struct kunit *test)
+{
+	vpe_test_lives(test, false);
+}
+
+static void vpe_test_window_closed(struct kunit *test)
+{
+	vpe_test_lives(test, true);
+}
+
+static void vpe_test_window_infer(struct kunit *test)
+{
+	const struct vpe_infer_case *c;
+	struct vpe_infer_draw d;
+	unsigned int i;
+	u64 state;
+
+	for (c = vpe_infer_cases; c < vpe_infer_cases + ARRAY_SIZE(vpe_infer_cases); c++)
+		KUNIT_EXPECT_EQ_MSG(test, vpe_window_infer(c->top, c->size, c->low), c->seq,
+				    "top %#llx size %u low %#x", c->top, c->size, c->low);
+
+	get_random_bytes(&state, sizeof(state));
+	kunit_info(test, "seed %llu", state);
+	for (i = 0; i < 100000; i++) {
+		d = vpe_model_infer_draw(&state);
+		KUNIT_ASSERT_EQ_MSG(test, vpe_window_infer(d.top, d.size, d.low),
+				    vpe_model_infer(d.top, d.size, d.low),
+				    "top %#llx size %u low %#x", d.top, d.size, d.low);
+	}
 }
 
 static void vpe_test_window_refused(struct kunit *test)
@@ -241,6 +325,8 @@ static struct kunit_case vpe_window_kunit_cases[] = {
 	KUNIT_CASE(vpe_test_window_round),
 	KUNIT_CASE(vpe_test_window_table),
 	KUNIT_CASE(vpe_test_window_model),
+	KUNIT_CASE(vpe_test_window_closed),
+	KUNIT_CASE(vpe_test_window_infer),
 	KUNIT_CASE(vpe_test_window_refused),
 	KUNIT_CASE(vpe_test_window_race),
 	{}
@@ -428,12 +514,243 @@ static void vpe_test_context_windows(struct kunit *test)
 	vpe_context_put(ctx);
 }
 
+static const u8 vpe_esp_key[20] = "0123456789abcdefsalt";
+
+static struct vpe_context *vpe_test_get_esp(struct kunit *test, u64 last)
+{
+	struct vpe_context *ctx;
+
+	ctx = vpe_context_get_esp(&vpe_here, vpe_esp_key, sizeof(vpe_esp_key), last);
+	KUNIT_ASSERT_NOT_NULL(test, ctx);
+	ctx->window_size = VPE_WINDOW_MIN;
+	return ctx;
+}
+
+static void vpe_test_esp_start(struct kunit *test)
+{
+	const struct vpe_esp_start_case *c;
+	struct vpe_context *ctx;
+	struct vpe_seq seq;
+
+	for (c = vpe_esp_start_cases; c < vpe_esp_start_cases + ARRAY_SIZE(vpe_esp_start_cases);
+	     c++) {
+		ctx = vpe_test_get_esp(test, c->last);
+		KUNIT_EXPECT_EQ_MSG(test, vpe_context_start(ctx, c->oseq), c->err,
+				    "last %#llx oseq %#llx", c->last, c->oseq);
+		KUNIT_EXPECT_EQ(test, vpe_context_started(ctx), !c->err);
+		if (!c->err) {
+			KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 5, 1, &seq), 0);
+			KUNIT_EXPECT_EQ(test, seq.seq, c->oseq + 1);
+			KUNIT_EXPECT_EQ(test, seq.window, 0);
+			KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, 0), c->oseq + 1);
+			KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, 1), 0);
+		}
+		vpe_context_put(ctx);
+	}
+}
+
+static void vpe_test_esp_use_up(struct kunit *test, u64 last, const struct vpe_esp_end_case *c)
+{
+	struct vpe_context *ctx = vpe_test_get_esp(test, last);
+	u64 next = last - c->room + 1;
+	struct vpe_seq seq;
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, vpe_context_start(ctx, next - 1), 0);
+	for (i = 0; i < ARRAY_SIZE(c->n) && c->n[i]; next += c->n[i++]) {
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, i, c->n[i], &seq), 0);
+		KUNIT_EXPECT_EQ(test, seq.seq, next);
+	}
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, c->more, &seq), -EOVERFLOW);
+	for (i = 0; i < 1000; i++) {
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 1, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, U32_MAX, &seq), -EOVERFLOW);
+	}
+	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, 0), last);
+	vpe_context_put(ctx);
+}
+
+static void vpe_test_esp_exhausted(struct kunit *test)
+{
+	const struct vpe_esp_end_case *c;
+
+	for (c = vpe_esp_end_cases; c < vpe_esp_end_cases + ARRAY_SIZE(vpe_esp_end_cases); c++) {
+		vpe_test_esp_use_up(test, U32_MAX, c);
+		vpe_test_esp_use_up(test, U64_MAX, c);
+	}
+}
+
+/* Two SAs of one key both send, VPE beside them, and none knows of another. */
+static void vpe_test_esp_no_claim(struct kunit *test)
+{
+	struct vpe_epoch before = vpe_epoch;
+	struct vpe_context *a = vpe_test_get_esp(test, U64_MAX);
+	struct vpe_context *b = vpe_test_get_esp(test, U64_MAX);
+	struct vpe_seq seq;
+
+	KUNIT_EXPECT_EQ(test, atomic_read(&vpe_here.contexts), 2);
+	KUNIT_EXPECT_PTR_NE(test, a, b);
+	KUNIT_EXPECT_NE(test, a->id, b->id);
+	KUNIT_EXPECT_NE(test, a->iv_mask, b->iv_mask);
+	KUNIT_EXPECT_EQ(test, vpe_context_start(a, U64_MAX - 10), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_start(b, U64_MAX - 10), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(a, 0, 5, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(b, 0, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, seq.seq, U64_MAX - 9);
+	KUNIT_EXPECT_FALSE(test, a->claimed || b->claimed);
+	vpe_context_put(a);
+	vpe_context_put(b);
+	KUNIT_EXPECT_EQ(test, atomic_read(&vpe_here.contexts), 0);
+	KUNIT_EXPECT_EQ(test, vpe_epoch.used, before.used);
+	KUNIT_EXPECT_EQ(test, vpe_epoch.offset, before.offset);
+
+	a = vpe_context_get_esp(&vpe_here, vpe_key, sizeof(vpe_key), U64_MAX);
+	KUNIT_ASSERT_NOT_NULL(test, a);
+	b = vpe_test_get(test, &vpe_here);
+	KUNIT_EXPECT_PTR_NE(test, a, b);
+	KUNIT_EXPECT_EQ(test, vpe_context_start(a, 0), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_start(b, 0), 0);
+	vpe_context_put(a);
+	vpe_context_put(b);
+}
+
+static void vpe_test_esp_hold(struct kunit *test)
+{
+	struct vpe_context *ctx = vpe_test_get_esp(test, U64_MAX);
+	u8 key[sizeof(vpe_esp_key)];
+	struct vpe_seq seq;
+	unsigned int bit;
+
+	KUNIT_EXPECT_PTR_EQ(test, vpe_context_hold(ctx), ctx);
+	KUNIT_EXPECT_EQ(test, vpe_context_start(ctx, 0), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 1, &seq), 0);
+	vpe_context_put(ctx);
+	KUNIT_EXPECT_EQ(test, atomic_read(&vpe_here.contexts), 1);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, seq.seq, 2);
+
+	memcpy(key, vpe_esp_key, sizeof(key));
+	KUNIT_EXPECT_TRUE(test, vpe_context_has_key(ctx, key, sizeof(key)));
+	KUNIT_EXPECT_FALSE(test, vpe_context_has_key(ctx, key, sizeof(key) - 4));
+	for (bit = 0; bit < 8 * sizeof(key); bit++) {
+		key[bit / 8] ^= 1 << bit % 8;
+		KUNIT_EXPECT_FALSE(test, vpe_context_has_key(ctx, key, sizeof(key)));
+		key[bit / 8] ^= 1 << bit % 8;
+	}
+	vpe_context_put(ctx);
+	KUNIT_EXPECT_EQ(test, atomic_read(&vpe_here.contexts), 0);
+}
+
+static void vpe_test_esp_window(struct kunit *test)
+{
+	struct vpe_context *ctx = vpe_test_get_esp(test, U64_MAX);
+	const u64 sub = 0x100000000ULL;
+
+	ctx->closed = sub - 20;
+	KUNIT_EXPECT_EQ(test, vpe_context_infer(ctx, -20), sub - 20);
+	KUNIT_EXPECT_EQ(test, vpe_context_infer(ctx, -83), sub - 83);
+	KUNIT_EXPECT_EQ(test, vpe_context_infer(ctx, -84), 2 * sub - 84);
+	KUNIT_EXPECT_EQ(test, vpe_context_infer(ctx, 5), sub + 5);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, sub + 5), VPE_FRESH);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, sub + 5), VPE_REPLAY);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, sub - 20), VPE_REPLAY);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, sub - 58), VPE_REPLAY);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, sub - 59), VPE_OLD);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, sub - 19), VPE_FRESH);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, sub), VPE_FRESH);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, sub + 6), VPE_FRESH);
+	KUNIT_EXPECT_EQ(test, atomic_read(&vpe_here.windows), 1);
+	/* the window's top is sub + 6 now */
+	KUNIT_EXPECT_EQ(test, vpe_context_infer(ctx, -57), sub - 57);
+	KUNIT_EXPECT_EQ(test, vpe_context_infer(ctx, -58), 2 * sub - 58);
+	vpe_context_put(ctx);
+
+	ctx = vpe_test_get_esp(test, U32_MAX);
+	KUNIT_EXPECT_EQ(test, vpe_context_infer(ctx, 5), 5);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, U32_MAX), VPE_FRESH);
+	KUNIT_EXPECT_EQ(test, vpe_context_infer(ctx, 5), 5);
+	KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, 0, 5), VPE_OLD);
+	vpe_context_put(ctx);
+}
+
+/**
+ * struct vpe_counting - what threads at one counter share
+ * @ctx: key context of ESP
+ * @first: lowest number
+ * @ivs: bit n: the IV of number n below VPE_TEST_THREADS * VPE_TEST_NUMBERS was met
+ * @wrong: IVs that were met before, or are of no number
+ * @running: threads that are not done
+ * @done: none is left
+ */
+struct vpe_counting {
+	struct vpe_context	*ctx;
+	u64			first;
+	DECLARE_BITMAP(ivs, VPE_TEST_THREADS * VPE_TEST_NUMBERS);
+	atomic_t		wrong;
+	atomic_t		running;
+	struct completion	done;
+};
+
+static int vpe_counting_thread(void *data)
+{
+	struct vpe_counting *c = data;
+	struct vpe_seq seq;
+	unsigned int i;
+	u64 n;
+
+	for (i = 0; i < VPE_TEST_NUMBERS; i++) {
+		if (vpe_context_reserve(c->ctx, i, 1, &seq)) {
+			atomic_inc(&c->wrong);
+			continue;
+		}
+		n = (be64_to_cpu(vpe_context_iv(c->ctx, seq.seq)) ^ c->ctx->iv_mask) - c->first;
+		if (n >= VPE_TEST_THREADS * VPE_TEST_NUMBERS || test_and_set_bit(n, c->ivs))
+			atomic_inc(&c->wrong);
+	}
+	if (atomic_dec_and_test(&c->running))
+		complete(&c->done);
+	return 0;
+}
+
+/* No IV comes twice, whatever CPUs take them. */
+static void vpe_test_esp_race(struct kunit *test)
+{
+	struct task_struct *thread;
+	struct vpe_counting *c;
+	unsigned int i;
+
+	c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	c->ctx = vpe_test_get_esp(test, U64_MAX);
+	c->first = U32_MAX - VPE_TEST_NUMBERS;
+	KUNIT_EXPECT_EQ(test, vpe_context_start(c->ctx, c->first - 1), 0);
+	init_completion(&c->done);
+	atomic_set(&c->running, VPE_TEST_THREADS);
+	for (i = 0; i < VPE_TEST_THREADS; i++) {
+		thread = kthread_run(vpe_counting_thread, c, "vpe_counting/%u", i);
+		if (IS_ERR(thread) && atomic_dec_and_test(&c->running))
+			complete(&c->done);
+	}
+	wait_for_completion(&c->done);
+	KUNIT_EXPECT_EQ(test, atomic_read(&c->wrong), 0);
+	KUNIT_EXPECT_TRUE(test, bitmap_full(c->ivs, VPE_TEST_THREADS * VPE_TEST_NUMBERS));
+	KUNIT_EXPECT_EQ(test, vpe_context_last(c->ctx, 0),
+			c->first + VPE_TEST_THREADS * VPE_TEST_NUMBERS - 1);
+	vpe_context_put(c->ctx);
+}
+
 static struct kunit_case vpe_context_cases[] = {
 	KUNIT_CASE(vpe_test_context_first),
 	KUNIT_CASE(vpe_test_context_claim),
 	KUNIT_CASE(vpe_test_context_lanes),
 	KUNIT_CASE(vpe_test_context_exhausted),
 	KUNIT_CASE(vpe_test_context_windows),
+	KUNIT_CASE(vpe_test_esp_start),
+	KUNIT_CASE(vpe_test_esp_exhausted),
+	KUNIT_CASE(vpe_test_esp_no_claim),
+	KUNIT_CASE(vpe_test_esp_hold),
+	KUNIT_CASE(vpe_test_esp_window),
+	KUNIT_CASE(vpe_test_esp_race),
 	{}
 };
 
@@ -446,10 +763,12 @@ static struct kunit_suite vpe_context_suite = {
 
 /* AEAD */
 
-/* Drivers; whatever of these the kernel has, but the first two must be there. */
+/* Drivers; whatever of these the kernel has, but the first four must be there. */
 static const char * const vpe_ciphers[] = {
 	"gcm(aes)",
 	"rfc7539(chacha20,poly1305)",
+	"rfc4106(gcm(aes))",
+	"rfc7539esp(chacha20,poly1305)",
 	"gcm-aes-lib",
 	"gcm_base(ctr(aes-lib),ghash-lib)",
 	"gcm_base(ctr(aes-generic),ghash-generic)",
@@ -459,13 +778,39 @@ static const char * const vpe_ciphers[] = {
 	"generic-gcm-aesni-avx",
 	"generic-gcm-vaes-avx2",
 	"generic-gcm-vaes-avx512",
+	"rfc4106(gcm-aes-lib)",
+	"rfc4106(gcm_base(ctr(aes-lib),ghash-lib))",
+	"rfc4106(gcm_base(ctr(aes-generic),ghash-generic))",
+	"rfc4106(gcm_base(ctr-aes-aesni,ghash-lib))",
+	"rfc4106(gcm_base(ctr-aes-aesni,ghash-generic))",
+	"rfc4106-gcm-aesni",
+	"rfc4106-gcm-aesni-avx",
+	"rfc4106-gcm-vaes-avx2",
+	"rfc4106-gcm-vaes-avx512",
 	"cryptd(gcm-aes-lib)",
 	"cryptd(gcm_base(ctr(aes-lib),ghash-lib))",
 	"cryptd(gcm_base(ctr(aes-generic),ghash-generic))",
 	"cryptd(generic-gcm-aesni)",
+	"cryptd(rfc4106(gcm-aes-lib))",
+	"cryptd(rfc4106-gcm-aesni)",
+	"cryptd(rfc7539esp(chacha20-lib,poly1305-generic))",
 	"pcrypt(gcm-aes-lib)",
 	"pcrypt(generic-gcm-aesni)",
+	"pcrypt(rfc4106(gcm-aes-lib))",
+	"pcrypt(rfc4106-gcm-aesni)",
+	"pcrypt(rfc7539esp(chacha20-lib,poly1305-generic))",
 };
+
+#define VPE_CIPHERS_NEEDED	4
+
+/* Is this driver one for this vector? */
+static bool vpe_test_fits(const char *name, const struct vpe_vector *v)
+{
+	bool esp = strstr(name, "rfc4106") || strstr(name, "rfc7539esp");
+
+	return esp == vpe_is_esp(v->layout) &&
+	       !strstr(name, "chacha") == !strstr(v->cipher, "chacha");
+}
 
 /**
  * struct vpe_wait - of a request
@@ -488,28 +833,62 @@ static void vpe_test_done(vpe_completion_arg *arg, int err)
 	complete(&wait->done);
 }
 
-/* Of a packet of @len bytes behind its header, cut after @cut of them. */
-static int vpe_test_crypt(struct crypto_aead *tfm, struct vpe_hdr *hdr,
-			  enum vpe_layout layout, unsigned int len,
-			  unsigned int cut, bool seal, bool *async)
+/* What follows the text: VPE has its ICV in the header. */
+static unsigned int vpe_test_tail(const struct vpe_vector *v)
 {
-	unsigned int nents = (cut ? 1 : 0) + (cut < len ? 1 : 0);
+	return vpe_is_esp(v->layout) ? v->icv_len : 0;
+}
+
+static unsigned int vpe_test_text(const struct vpe_vector *v)
+{
+	return v->packet_len - vpe_formats[v->layout].hlen - vpe_test_tail(v);
+}
+
+/**
+ * struct vpe_try - a packet for the cipher
+ * @tfm: the cipher
+ * @packet: the packet
+ * @layout: of it
+ * @seq: its number
+ * @len: of its text
+ * @cut: where the list has it in two
+ * @seal: or open it
+ * @async: set if the cipher was asynchronous
+ */
+struct vpe_try {
+	struct crypto_aead	*tfm;
+	void			*packet;
+	enum vpe_layout		layout;
+	u64			seq;
+	unsigned int		len;
+	unsigned int		cut;
+	bool			seal;
+	bool			*async;
+};
+
+static int vpe_test_crypt(const struct vpe_try *t)
+{
+	unsigned int tail = vpe_is_esp(t->layout) ? crypto_aead_authsize(t->tfm) : 0;
+	u8 *text = t->packet + vpe_formats[t->layout].hlen;
+	unsigned int all = t->len + tail, cut = min(t->cut, all);
+	unsigned int nents = (cut ? 1 : 0) + (cut < all ? 1 : 0);
 	struct vpe_wait wait = {};
 	struct vpe_op *op;
 	int err;
 
-	op = vpe_op_alloc(tfm, sizeof(void *), nents);
+	op = vpe_op_alloc(t->tfm, t->layout, sizeof(void *), nents);
 	if (!op)
 		return -ENOMEM;
 	init_completion(&wait.done);
 	*(struct vpe_wait **)op->priv = &wait;
 	if (cut)
-		sg_set_buf(op->sg, hdr + 1, cut);
-	if (cut < len)
-		sg_set_buf(&op->sg[nents - 1], (u8 *)(hdr + 1) + cut, len - cut);
-	err = (seal ? vpe_op_seal : vpe_op_open)(op, hdr, layout, nents, len, vpe_test_done);
+		sg_set_buf(op->sg, text, cut);
+	if (cut < all)
+		sg_set_buf(&op->sg[nents - 1], text + cut, all - cut);
+	err = (t->seal ? vpe_op_seal : vpe_op_open)(op, t->packet, t->seq, nents, t->len,
+						    vpe_test_done);
 	if (err == -EINPROGRESS) {
-		*async = true;
+		*t->async = true;
 		wait_for_completion(&wait.done);
 		err = wait.err;
 	}
@@ -517,49 +896,96 @@ static int vpe_test_crypt(struct crypto_aead *tfm, struct vpe_hdr *hdr,
 	return err;
 }
 
-/* One vector, both ways, each with its packet cut in two somewhere else. */
-static void vpe_test_vector(struct kunit *test, struct crypto_aead *tfm,
-			    const struct vpe_vector *v, bool *async)
+static void vpe_test_plain(const struct vpe_vector *v, u8 *packet)
 {
-	struct vpe_hdr *hdr = kunit_kzalloc(test, v->packet_len, GFP_KERNEL);
-	unsigned int len = v->plaintext_len, cut, bit;
-	const char *name = crypto_aead_alg(tfm)->base.cra_driver_name;
+	u8 *text = packet + vpe_formats[v->layout].hlen;
+	struct vpe_esp_hdr *esp = (void *)packet;
 
-	KUNIT_ASSERT_NOT_NULL(test, hdr);
-	for (cut = 0; cut < len; cut += 13) {
-		vpe_hdr_write(hdr, v->layout, cpu_to_be32(v->spi), v->window, v->seq);
-		memset(hdr->icv, 0x5a, VPE_ICV_LEN);
-		memcpy(hdr + 1, v->plaintext, len);
-		KUNIT_EXPECT_EQ_MSG(test, vpe_test_crypt(tfm, hdr, v->layout, len, cut,
-							 true, async), 0, "%s", name);
-		KUNIT_EXPECT_EQ_MSG(test, memcmp(hdr, v->packet, v->packet_len), 0, "%s", name);
-		KUNIT_EXPECT_EQ_MSG(test, vpe_test_crypt(tfm, hdr, v->layout, len, cut,
-							 false, async), 0, "%s", name);
-		KUNIT_EXPECT_EQ_MSG(test, memcmp(hdr + 1, v->plaintext, len), 0, "%s", name);
+	memset(packet, 0x5a, v->packet_len);
+	memcpy(text, v->plaintext, v->plaintext_len);
+	if (!vpe_is_esp(v->layout)) {
+		vpe_hdr_write((struct vpe_hdr *)packet, v->layout, cpu_to_be32(v->spi), v->window,
+			      v->seq);
+		return;
 	}
-	for (bit = 32; bit < v->packet_len * 8; bit += 37) {
-		if (v->layout == VPE_ARES && bit / 32 == 3)
-			continue;	/* the SPI */
-		memcpy(hdr, v->packet, v->packet_len);
-		((u8 *)hdr)[bit / 8] ^= 1 << bit % 8;
-		KUNIT_EXPECT_EQ_MSG(test, vpe_test_crypt(tfm, hdr, v->layout, len, len,
-							 false, async),
-				    -EBADMSG, "%s: bit %u", name, bit);
-	}
-	kunit_kfree(test, hdr);
+	esp->spi = cpu_to_be32(v->spi);
+	esp->seq = cpu_to_be32(v->seq);
+	memcpy(&esp->iv, v->iv, VPE_ESP_IV_LEN);
+	vpe_esp_trailer_write(text + v->plaintext_len, vpe_esp_trailer_len(v->plaintext_len),
+			      v->next_header);
 }
 
-/* All vectors with one cipher. Return: is it there? */
-static bool vpe_test_cipher(struct kunit *test, const char *name, bool *async)
+static bool vpe_test_is_spi(enum vpe_layout layout, unsigned int bit)
+{
+	return !vpe_is_esp(layout) && bit / 32 == (layout == VPE_ARES ? 3 : 0);
+}
+
+/* Every stepth bit, but of VPE's SPI, which is not authenticated. */
+static void vpe_test_flips(struct kunit *test, const struct vpe_vector *v, struct vpe_try *t,
+			   unsigned int step)
+{
+	const char *name = crypto_aead_alg(t->tfm)->base.cra_driver_name;
+	unsigned int bit;
+
+	t->seal = false;
+	for (bit = 0; bit < v->packet_len * 8; bit += step) {
+		if (vpe_test_is_spi(v->layout, bit))
+			continue;
+		memcpy(t->packet, v->packet, v->packet_len);
+		((u8 *)t->packet)[bit / 8] ^= 1 << bit % 8;
+		KUNIT_EXPECT_EQ_MSG(test, vpe_test_crypt(t), -EBADMSG, "%s: bit %u", name, bit);
+		cond_resched();
+	}
+	/* the half of the number that does not travel */
+	for (bit = 32; bit < 64 && v->layout == VPE_ESP_ESN; bit += min(step, 11U)) {
+		memcpy(t->packet, v->packet, v->packet_len);
+		t->seq = v->seq ^ BIT_ULL(bit);
+		KUNIT_EXPECT_EQ_MSG(test, vpe_test_crypt(t), -EBADMSG, "%s: number's bit %u",
+				    name, bit);
+	}
+}
+
+/* One vector, both ways, each with its packet cut in two somewhere else. */
+static void vpe_test_vector(struct kunit *test, struct crypto_aead *tfm,
+			    const struct vpe_vector *v, unsigned int step, bool *async)
+{
+	u8 *packet = kunit_kzalloc(test, v->packet_len, GFP_KERNEL);
+	struct vpe_try t = {
+		.tfm = tfm, .packet = packet, .layout = v->layout, .seq = v->seq,
+		.len = vpe_test_text(v), .async = async,
+	};
+	const char *name = crypto_aead_alg(tfm)->base.cra_driver_name;
+	unsigned int hlen = vpe_formats[v->layout].hlen;
+
+	KUNIT_ASSERT_NOT_NULL(test, packet);
+	for (t.cut = 0; t.cut <= t.len + vpe_test_tail(v); t.cut += 13 + v->plaintext_len / 8) {
+		vpe_test_plain(v, packet);
+		t.seal = true;
+		KUNIT_EXPECT_EQ_MSG(test, vpe_test_crypt(&t), 0, "%s", name);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(packet, v->packet, v->packet_len), 0,
+				    "%s: %*phN", name, min(64, (int)v->packet_len), packet);
+		memcpy(packet, v->packet, v->packet_len);
+		t.seal = false;
+		KUNIT_EXPECT_EQ_MSG(test, vpe_test_crypt(&t), 0, "%s", name);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(packet, v->packet, hlen), 0, "%s", name);
+		KUNIT_EXPECT_EQ_MSG(test, memcmp(packet + hlen, v->plaintext, v->plaintext_len), 0,
+				    "%s", name);
+	}
+	vpe_test_flips(test, v, &t, v->packet_len > 512 ? 37 : step);
+	kunit_kfree(test, packet);
+}
+
+/* All vectors with one cipher; of packets every stepth bit is flipped. Return: is it there? */
+static bool vpe_test_cipher(struct kunit *test, const char *name, unsigned int step, bool *async)
 {
 	const struct vpe_vector *v;
 	struct crypto_aead *tfm;
 	bool first = true;
 
 	for (v = vpe_vectors; v < vpe_vectors + ARRAY_SIZE(vpe_vectors); v++) {
-		if (!strstr(name, "chacha") != !strstr(v->cipher, "chacha"))
+		if (!vpe_test_fits(name, v))
 			continue;
-		tfm = vpe_aead_alloc(name, v->key, v->key_len);
+		tfm = vpe_aead_alloc(name, v->key, v->key_len, v->layout, v->icv_len);
 		if (IS_ERR(tfm)) {
 			/* -ENOENT, or what the template makes of its parts */
 			KUNIT_EXPECT_TRUE_MSG(test, first, "%s: a key is refused", name);
@@ -570,10 +996,15 @@ static bool vpe_test_cipher(struct kunit *test, const char *name, bool *async)
 				   crypto_aead_alg(tfm)->base.cra_driver_name,
 				   vpe_aead_is_async(tfm) ? "a" : "");
 		first = false;
-		vpe_test_vector(test, tfm, v, async);
+		vpe_test_vector(test, tfm, v, step, async);
 		crypto_free_aead(tfm);
 	}
 	return !first;
+}
+
+static bool vpe_test_is_wrapped(const char *name)
+{
+	return !strncmp(name, "cryptd", 6) || !strncmp(name, "pcrypt", 6);
 }
 
 static void vpe_test_aead_vectors(struct kunit *test)
@@ -581,12 +1012,12 @@ static void vpe_test_aead_vectors(struct kunit *test)
 	bool async = false;
 	unsigned int i;
 
-	for (i = 0; i < 2; i++)
-		KUNIT_EXPECT_TRUE(test, vpe_test_cipher(test, vpe_ciphers[i], &async));
+	for (i = 0; i < VPE_CIPHERS_NEEDED; i++)
+		KUNIT_EXPECT_TRUE_MSG(test, vpe_test_cipher(test, vpe_ciphers[i], 1, &async), "%s",
+				      vpe_ciphers[i]);
 	for (; i < ARRAY_SIZE(vpe_ciphers); i++)
-		if (strncmp(vpe_ciphers[i], "cryptd", 6) &&
-		    strncmp(vpe_ciphers[i], "pcrypt", 6))
-			vpe_test_cipher(test, vpe_ciphers[i], &async);
+		if (!vpe_test_is_wrapped(vpe_ciphers[i]))
+			vpe_test_cipher(test, vpe_ciphers[i], 37, &async);
 }
 
 static void vpe_test_aead_async(struct kunit *test)
@@ -594,57 +1025,67 @@ static void vpe_test_aead_async(struct kunit *test)
 	bool async = false, any = false;
 	unsigned int i;
 
-	for (i = 1; i < ARRAY_SIZE(vpe_ciphers); i++)
-		if (!strncmp(vpe_ciphers[i], "cryptd", 6) ||
-		    !strncmp(vpe_ciphers[i], "pcrypt", 6))
-			any |= vpe_test_cipher(test, vpe_ciphers[i], &async);
+	for (i = 0; i < ARRAY_SIZE(vpe_ciphers); i++)
+		if (vpe_test_is_wrapped(vpe_ciphers[i]))
+			any |= vpe_test_cipher(test, vpe_ciphers[i], 37, &async);
 	if (!any)
 		kunit_skip(test, "this kernel has neither cryptd nor pcrypt");
 	KUNIT_EXPECT_TRUE(test, async);
 }
 
-static int vpe_test_empty(struct crypto_aead *tfm, struct vpe_hdr *hdr, bool seal,
-			  bool *async)
-{
-	return vpe_test_crypt(tfm, hdr, VPE_SPI_FIRST, 0, 0, seal, async);
-}
-
 static void vpe_test_aead_empty(struct kunit *test)
 {
 	struct vpe_hdr *hdr = kunit_kzalloc(test, sizeof(*hdr), GFP_KERNEL);
-	struct crypto_aead *tfm;
+	struct vpe_try t = { .packet = hdr, .layout = VPE_SPI_FIRST };
 	bool async = false;
 
 	KUNIT_ASSERT_NOT_NULL(test, hdr);
-	tfm = vpe_aead_alloc("gcm(aes)", vpe_key, sizeof(vpe_key));
-	KUNIT_ASSERT_FALSE(test, IS_ERR(tfm));
+	t.async = &async;
+	t.tfm = vpe_aead_alloc("gcm(aes)", vpe_key, sizeof(vpe_key), VPE_SPI_FIRST, VPE_ICV_LEN);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t.tfm));
 	vpe_hdr_write(hdr, VPE_SPI_FIRST, cpu_to_be32(0x100), 3, 4);
-	KUNIT_EXPECT_EQ(test, vpe_test_empty(tfm, hdr, false, &async), -EBADMSG);
-	KUNIT_EXPECT_EQ(test, vpe_test_empty(tfm, hdr, true, &async), 0);
-	KUNIT_EXPECT_EQ(test, vpe_test_empty(tfm, hdr, false, &async), 0);
+	KUNIT_EXPECT_EQ(test, vpe_test_crypt(&t), -EBADMSG);
+	t.seal = true;
+	KUNIT_EXPECT_EQ(test, vpe_test_crypt(&t), 0);
+	t.seal = false;
+	KUNIT_EXPECT_EQ(test, vpe_test_crypt(&t), 0);
 	hdr->icv[3] ^= 0x10;
-	KUNIT_EXPECT_EQ(test, vpe_test_empty(tfm, hdr, false, &async), -EBADMSG);
-	crypto_free_aead(tfm);
+	KUNIT_EXPECT_EQ(test, vpe_test_crypt(&t), -EBADMSG);
+	crypto_free_aead(t.tfm);
+}
+
+static void vpe_test_key(struct kunit *test, const char *cipher, unsigned int len,
+			 enum vpe_layout layout, unsigned int icv_len, bool taken)
+{
+	static const u8 key[40];
+	struct crypto_aead *tfm = vpe_aead_alloc(cipher, key, len, layout, icv_len);
+
+	KUNIT_EXPECT_EQ_MSG(test, PTR_ERR_OR_ZERO(tfm), taken ? 0 : -EINVAL,
+			    "%s, key %u, layout %d, ICV %u", cipher, len, layout, icv_len);
+	if (!IS_ERR(tfm))
+		crypto_free_aead(tfm);
 }
 
 static void vpe_test_aead_refused(struct kunit *test)
 {
-	static const u8 key[33];
-	struct crypto_aead *tfm;
 	unsigned int len;
 
-	for (len = 0; len <= sizeof(key); len++) {
-		tfm = vpe_aead_alloc("gcm(aes)", key, len);
-		if (len == 16 || len == 24 || len == 32)
-			KUNIT_EXPECT_FALSE(test, IS_ERR(tfm));
-		else
-			KUNIT_EXPECT_EQ(test, PTR_ERR(tfm), -EINVAL);
-		if (!IS_ERR(tfm))
-			crypto_free_aead(tfm);
+	for (len = 0; len <= 40; len++) {
+		vpe_test_key(test, "gcm(aes)", len, VPE_SPI_FIRST, 16,
+			     len == 16 || len == 24 || len == 32);
+		vpe_test_key(test, "rfc4106(gcm(aes))", len, VPE_ESP, 16,
+			     len == 20 || len == 28 || len == 36);
+		vpe_test_key(test, "rfc7539esp(chacha20,poly1305)", len, VPE_ESP_ESN, 16,
+			     len == 36);
 	}
-	/* salted: its IV has 8 bytes */
-	tfm = vpe_aead_alloc("rfc4106(gcm(aes))", key, 20);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(tfm), -EINVAL);
+	for (len = 0; len <= 17; len++) {
+		vpe_test_key(test, "rfc4106(gcm(aes))", 20, VPE_ESP, len,
+			     len == 8 || len == 12 || len == 16);
+		vpe_test_key(test, "rfc7539esp(chacha20,poly1305)", 36, VPE_ESP, len, len == 16);
+	}
+	/* an IV of 8 bytes where there are 12, and the other way round */
+	vpe_test_key(test, "rfc4106(gcm(aes))", 20, VPE_SPI_FIRST, 16, false);
+	vpe_test_key(test, "gcm(aes)", 16, VPE_ESP, 16, false);
 }
 
 static struct kunit_case vpe_aead_cases[] = {

@@ -19,6 +19,8 @@
  * @mask: entries of @set, minus one
  * @set: the numbers, each plus one, hashed; 0 is empty
  * @last: whether 2^64 - 1 is among them
+ * @closing: whether numbers were closed
+ * @closed: the highest of them
  */
 struct vpe_model {
 	u64	size;
@@ -27,6 +29,8 @@ struct vpe_model {
 	u64	mask;
 	u64	*set;
 	bool	last;
+	bool	closing;
+	u64	closed;
 };
 
 static inline u64 *vpe_model_slot(const struct vpe_model *m, u64 seq)
@@ -48,7 +52,18 @@ static inline enum vpe_verdict vpe_model_check(const struct vpe_model *m,
 {
 	if (m->top >= m->size && seq <= m->top - m->size)
 		return VPE_OLD;
+	if (m->closing && seq <= m->closed)
+		return VPE_REPLAY;
 	return vpe_model_has(m, seq) ? VPE_REPLAY : VPE_FRESH;
+}
+
+static inline void vpe_model_close(struct vpe_model *m, u64 seq)
+{
+	if (!m->closing || seq > m->closed)
+		m->closed = seq;
+	m->closing = true;
+	if (seq > m->top)
+		m->top = seq;
 }
 
 static inline void vpe_model_accept(struct vpe_model *m, u64 seq)
@@ -60,6 +75,35 @@ static inline void vpe_model_accept(struct vpe_model *m, u64 seq)
 	m->accepted++;
 	if (seq > m->top)
 		m->top = seq;
+}
+
+/*
+ * As RFC 4303 appendix A2.2 says it, Tl, Th and all, but that the first subspace
+ * has none before it.
+ */
+static inline u64 vpe_model_infer(u64 top, u32 size, u32 low)
+{
+	u32 tl = (u32)top, th = top >> 32, high;
+
+	if (tl >= size - 1)
+		high = low >= tl - size + 1 ? th : th + 1;
+	else
+		high = low >= tl - size + 1 && th ? th - 1 : th;
+	return (u64)high << 32 | low;
+}
+
+/* What ESP puts after @len bytes of payload. Return: how many bytes */
+static inline unsigned int vpe_model_trailer(u8 *trailer, unsigned int len, u8 next)
+{
+	u8 pad = 0;
+
+	while ((len + pad + 2) % 4) {
+		trailer[pad] = pad + 1;
+		pad++;
+	}
+	trailer[pad] = pad;
+	trailer[pad + 1] = next;
+	return pad + 2;
 }
 
 static inline u64 vpe_random(u64 *state)
@@ -116,6 +160,44 @@ static inline u64 vpe_model_next(const struct vpe_model *m, u64 *state)
 			return m->top + near * near;
 		return ~0ULL - near / 64;
 	}
+}
+
+/**
+ * struct vpe_infer_draw - something to infer a number from
+ * @size: of the window
+ * @top: highest number received
+ * @low: the lower half that comes next
+ */
+struct vpe_infer_draw {
+	u32	size;
+	u64	top;
+	u32	low;
+};
+
+/* Mostly around the borders of subspaces and of the window. */
+static inline struct vpe_infer_draw vpe_model_infer_draw(u64 *state)
+{
+	u64 r = vpe_random(state), near = vpe_random(state) % 10000;
+	struct vpe_infer_draw draw;
+
+	draw.size = 64 << r % 7;
+	draw.top = vpe_random(state) >> (r >> 8) % 64;
+	if (r >> 16 & 1)
+		draw.top = ((r >> 17) % 4 << 32) - 5000 + near;
+	switch ((r >> 32) % 4) {
+	case 0:
+		draw.low = draw.top - (r >> 40) % (2 * draw.size);
+		break;
+	case 1:
+		draw.low = draw.top + (r >> 40) % 10000;
+		break;
+	case 2:
+		draw.low = draw.top - draw.size + (r >> 40) % 3;
+		break;
+	default:
+		draw.low = vpe_random(state);
+	}
+	return draw;
 }
 
 #endif /* _UNIT_MODEL_H */

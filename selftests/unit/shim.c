@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
+#include <linux/cache.h>
 #include <linux/percpu.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
@@ -33,10 +34,13 @@ void shim_assert_at(bool ok, const char *what, const char *file, int line)
 
 void *kmalloc(size_t size, gfp_t gfp)
 {
+	void *p;
+
 	(void)gfp;
 	if (shim_fail_alloc && !--shim_fail_alloc)
 		return NULL;
-	return malloc(size);
+	/* types that are aligned to cache lines have their way */
+	return posix_memalign(&p, SMP_CACHE_BYTES, size) ? NULL : p;
 }
 
 void *kzalloc(size_t size, gfp_t gfp)

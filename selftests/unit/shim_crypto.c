@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The crypto API's AEADs over OpenSSL's: AES-GCM and ChaCha20-Poly1305.
+ * The crypto API's AEADs over OpenSSL's: AES-GCM and ChaCha20-Poly1305, each
+ * with the whole nonce as IV, and as ESP has them: a salt ends the key, the IV
+ * is what follows it in the nonce and ends the associated data, too, where it is
+ * not authenticated.
  */
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -16,15 +19,22 @@ static struct aead_request *waiting;
 
 struct crypto_aead *crypto_alloc_aead(const char *name, u32 type, u32 mask)
 {
-	bool chacha = !strcmp(name, "rfc7539(chacha20,poly1305)");
+	static const char *const names[] = {
+		"gcm(aes)", "rfc7539(chacha20,poly1305)",
+		"rfc4106(gcm(aes))", "rfc7539esp(chacha20,poly1305)",
+	};
 	struct crypto_aead *tfm;
+	unsigned int i = 0;
 
-	if ((strcmp(name, "gcm(aes)") && !chacha) || type || mask)
+	while (i < ARRAY_SIZE(names) && strcmp(name, names[i]))
+		i++;
+	if (i == ARRAY_SIZE(names) || type || mask)
 		return ERR_PTR(-ENOENT);
 	tfm = kzalloc(sizeof(*tfm), GFP_KERNEL);
 	if (!tfm)
 		return ERR_PTR(-ENOMEM);
-	tfm->chacha = chacha;
+	tfm->chacha = i % 2;
+	tfm->esp = i / 2;
 	if (shim_aead.async)
 		tfm->alg.base.cra_flags = CRYPTO_ALG_ASYNC;
 	return tfm;
@@ -38,6 +48,12 @@ void crypto_free_aead(struct crypto_aead *tfm)
 int crypto_aead_setkey(struct crypto_aead *tfm, const u8 *key,
 		       unsigned int len)
 {
+	if (tfm->esp) {
+		if (len < sizeof(tfm->salt))
+			return -EINVAL;
+		len -= sizeof(tfm->salt);
+		memcpy(tfm->salt, key + len, sizeof(tfm->salt));
+	}
 	if (len != 32 && (tfm->chacha || (len != 16 && len != 24)))
 		return -EINVAL;
 	memcpy(tfm->key, key, len);
@@ -47,7 +63,11 @@ int crypto_aead_setkey(struct crypto_aead *tfm, const u8 *key,
 
 int crypto_aead_setauthsize(struct crypto_aead *tfm, unsigned int len)
 {
-	if (len < 4 || len > 16)
+	bool some = len == 8 || len == 12 || len == 16;
+
+	/* as the kernel's: ESP's GCM takes some, bare GCM a few more */
+	if (tfm->chacha ? len != 16 :
+	    tfm->esp ? !some : !some && len != 4 && (len < 13 || len > 15))
 		return -EINVAL;
 	tfm->authsize = len;
 	return 0;
@@ -55,8 +75,7 @@ int crypto_aead_setauthsize(struct crypto_aead *tfm, unsigned int len)
 
 unsigned int crypto_aead_ivsize(struct crypto_aead *tfm)
 {
-	(void)tfm;
-	return 12;
+	return tfm->esp ? 8 : 12;
 }
 
 static void copy(struct scatterlist *sg, u8 *flat, unsigned int len, bool out)
@@ -73,6 +92,17 @@ static void copy(struct scatterlist *sg, u8 *flat, unsigned int len, bool out)
 	}
 }
 
+/* Some drivers count entries: the list has so many bytes and none to spare. */
+static bool is_exact(struct scatterlist *sg, unsigned int len)
+{
+	for (; sg; sg = sg_next(sg)) {
+		if (!sg->length || sg->length > len)
+			return false;
+		len -= sg->length;
+	}
+	return !len;
+}
+
 static const EVP_CIPHER *cipher(const struct crypto_aead *tfm)
 {
 	return tfm->chacha ? EVP_chacha20_poly1305() :
@@ -81,17 +111,19 @@ static const EVP_CIPHER *cipher(const struct crypto_aead *tfm)
 }
 
 /* text: plaintext or ciphertext and then the tag, in place */
-static int crypt(const struct crypto_aead *tfm, bool seal, const u8 *iv,
-		 u8 *text, int len)
+static int crypt(const struct crypto_aead *tfm, bool seal, const u8 *nonce,
+		 const u8 *aad, int aad_len, u8 *text, int len)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int n = 0, err = -EBADMSG;
 	u8 none[16];
 
-	EVP_CipherInit_ex(ctx, cipher(tfm), NULL, tfm->key, iv, seal);
+	EVP_CipherInit_ex(ctx, cipher(tfm), NULL, tfm->key, nonce, seal);
 	if (!seal)
 		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG,
 				    (int)tfm->authsize, text + len);
+	if (aad_len)
+		EVP_CipherUpdate(ctx, NULL, &n, aad, aad_len);
 	if (len)
 		EVP_CipherUpdate(ctx, text, &n, text, len);
 	if (EVP_CipherFinal_ex(ctx, none, &n) == 1)
@@ -103,27 +135,46 @@ static int crypt(const struct crypto_aead *tfm, bool seal, const u8 *iv,
 	return err;
 }
 
+/* all: associated data, then what crypt() takes */
+static int run_flat(struct aead_request *req, u8 *all, unsigned int len)
+{
+	const struct crypto_aead *tfm = req->tfm;
+	unsigned int aad_len = req->assoclen;
+	u8 nonce[12];
+
+	if (!tfm->esp) {
+		shim_assert(!aad_len);
+		return crypt(tfm, req->seal, req->iv, NULL, 0, all, (int)len);
+	}
+	shim_assert(aad_len == 16 || aad_len == 20);
+	/* some of the kernel's take the one for the other */
+	shim_assert(!memcmp(all + aad_len - 8, req->iv, 8));
+	memcpy(nonce, tfm->salt, 4);
+	memcpy(nonce + 4, req->iv, 8);
+	return crypt(tfm, req->seal, nonce, all, (int)aad_len - 8, all + aad_len, (int)len);
+}
+
 static int run(struct aead_request *req)
 {
 	unsigned int tag = req->tfm->authsize;
 	unsigned int len = req->cryptlen - (req->seal ? 0 : tag);
-	unsigned int in = len + (req->seal ? 0 : tag);
-	u8 *text;
+	u8 *all;
 	int err;
 
-	shim_assert(req->assoclen == 0 && req->src == req->dst);
+	shim_assert(req->src == req->dst);
+	shim_assert(is_exact(req->src, req->assoclen + len + tag));
 	/* ciphers may use these as they like */
 	memset(req->ctx, 0xa5, crypto_aead_reqsize(req->tfm));
 	if (shim_aead.error)
 		return shim_aead.error;
 
-	text = malloc(len + tag);
-	copy(req->src, text, in, false);
-	err = crypt(req->tfm, req->seal, req->iv, text, (int)len);
-	memset(req->iv, 0xa5, 12);
+	all = malloc(req->assoclen + len + tag);
+	copy(req->src, all, req->assoclen + len + (req->seal ? 0 : tag), false);
+	err = run_flat(req, all, len);
+	memset(req->iv, 0xa5, crypto_aead_ivsize(req->tfm));
 	if (!err)
-		copy(req->dst, text, len + (req->seal ? tag : 0), true);
-	free(text);
+		copy(req->dst, all, req->assoclen + len + (req->seal ? tag : 0), true);
+	free(all);
 	return err;
 }
 

@@ -24,34 +24,74 @@ static void done(void *data, int err)
 
 static struct crypto_aead *tfm_of(const struct vpe_vector *v)
 {
-	return vpe_aead_alloc(v->cipher, (const u8 *)v->key, v->key_len);
+	return vpe_aead_alloc(v->cipher, (const u8 *)v->key, v->key_len, v->layout, v->icv_len);
+}
+
+/* The first of a layout that has some plaintext. */
+static const struct vpe_vector *vector_of(enum vpe_layout layout)
+{
+	const struct vpe_vector *v = vpe_vectors;
+
+	while (v->layout != layout || v->plaintext_len < 40)
+		v++;
+	return v;
+}
+
+static unsigned int hlen_of(enum vpe_layout layout)
+{
+	return vpe_formats[layout].hlen;
+}
+
+/* What follows the text: VPE has its ICV in the header. */
+static unsigned int tail_of(const struct vpe_vector *v)
+{
+	return vpe_is_esp(v->layout) ? v->icv_len : 0;
+}
+
+static unsigned int text_len(const struct vpe_vector *v)
+{
+	return v->plaintext_len +
+	       (vpe_is_esp(v->layout) ? vpe_esp_trailer_len(v->plaintext_len) : 0);
 }
 
 /* A packet in memory that is all its own, for the sanitizer to guard. */
-static struct vpe_hdr *packet_of(const char *bytes, unsigned int len)
+static void *packet_of(const char *bytes, unsigned int len)
 {
 	return memcpy(malloc(len), bytes, len);
 }
 
-static struct vpe_hdr *plain_packet(const struct vpe_vector *v)
+static void *plain_packet(const struct vpe_vector *v)
 {
-	struct vpe_hdr *hdr = malloc(v->packet_len);
+	u8 *packet = memset(malloc(v->packet_len), 0x5a, v->packet_len);
+	u8 *text = packet + hlen_of(v->layout), *trailer = text + v->plaintext_len;
 
-	vpe_hdr_write(hdr, v->layout, cpu_to_be32(v->spi), v->window, v->seq);
-	memset(hdr->icv, 0x5a, VPE_ICV_LEN);
-	memcpy(hdr + 1, v->plaintext, v->plaintext_len);
-	return hdr;
+	memcpy(text, v->plaintext, v->plaintext_len);
+	if (vpe_is_esp(v->layout)) {
+		*(struct vpe_esp_hdr *)packet = (struct vpe_esp_hdr) {
+			.spi = cpu_to_be32(v->spi),
+			.seq = cpu_to_be32((u32)v->seq),
+		};
+		memcpy(packet + offsetof(struct vpe_esp_hdr, iv), v->iv, VPE_ESP_IV_LEN);
+		vpe_esp_trailer_write(trailer, vpe_esp_trailer_len(v->plaintext_len),
+				      v->next_header);
+	} else {
+		vpe_hdr_write((struct vpe_hdr *)packet, v->layout, cpu_to_be32(v->spi), v->window,
+			      v->seq);
+	}
+	return packet;
 }
 
-static int crypt(struct crypto_aead *tfm, struct vpe_hdr *hdr,
-		 enum vpe_layout layout, unsigned int len, bool seal)
+/* len: of the text */
+static int crypt(struct crypto_aead *tfm, void *packet, enum vpe_layout layout, u64 seq,
+		 unsigned int len, bool seal)
 {
-	struct vpe_op *op = vpe_op_alloc(tfm, 0, len ? 1 : 0);
+	unsigned int all = len + (vpe_is_esp(layout) ? crypto_aead_authsize(tfm) : 0);
+	struct vpe_op *op = vpe_op_alloc(tfm, layout, 0, all ? 1 : 0);
 	int err;
 
-	if (len)
-		sg_set_buf(op->sg, hdr + 1, len);
-	err = (seal ? vpe_op_seal : vpe_op_open)(op, hdr, layout, len ? 1 : 0, len, done);
+	if (all)
+		sg_set_buf(op->sg, packet + hlen_of(layout), all);
+	err = (seal ? vpe_op_seal : vpe_op_open)(op, packet, seq, all ? 1 : 0, len, done);
 	if (err == -EINPROGRESS) {
 		expect_eq(shim_aead_complete(), 1);
 		expect(done_op == op);
@@ -61,128 +101,224 @@ static int crypt(struct crypto_aead *tfm, struct vpe_hdr *hdr,
 	return err;
 }
 
+static int open_vector(struct crypto_aead *tfm, void *packet, const struct vpe_vector *v)
+{
+	return crypt(tfm, packet, v->layout, v->seq, text_len(v), false);
+}
+
 static void seal(void)
 {
 	const struct vpe_vector *v;
 	struct crypto_aead *tfm;
-	struct vpe_hdr *hdr;
+	void *packet;
 
 	for (v = vpe_vectors; v < vectors_end; v++) {
 		tfm = tfm_of(v);
-		hdr = plain_packet(v);
-		expect_eq(v->packet_len, VPE_HLEN + v->plaintext_len);
-		expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, true), 0);
-		expect(!memcmp(hdr, v->packet, v->packet_len), "vector %td", v - vpe_vectors);
-		free(hdr);
+		packet = plain_packet(v);
+		expect_eq(v->packet_len, hlen_of(v->layout) + text_len(v) + tail_of(v));
+		expect_eq(crypt(tfm, packet, v->layout, v->seq, text_len(v), true), 0);
+		expect(!memcmp(packet, v->packet, v->packet_len), "vector %td", v - vpe_vectors);
+		free(packet);
 		crypto_free_aead(tfm);
 	}
+}
+
+static void opened_esp(const struct vpe_vector *v, const struct vpe_esp_hdr *hdr)
+{
+	const u8 *end = (const u8 *)(hdr + 1) + text_len(v);
+
+	expect_eq(be32_to_cpu(hdr->spi), v->spi);
+	expect_eq(be32_to_cpu(hdr->seq), (u32)v->seq);
+	expect_eq(end[-1], v->next_header);
+	expect_eq(text_len(v), v->plaintext_len + end[-2] + 2);
+	expect(vpe_esp_padding_holds(end - 2 - end[-2], end[-2]));
+	/* so is the ICV */
+	expect(!memcmp(end, v->packet + v->packet_len - v->icv_len, v->icv_len));
 }
 
 static void open_packets(void)
 {
 	const struct vpe_vector *v;
 	struct crypto_aead *tfm;
-	struct vpe_hdr *hdr;
+	void *packet;
 
 	for (v = vpe_vectors; v < vectors_end; v++) {
 		tfm = tfm_of(v);
-		hdr = packet_of(v->packet, v->packet_len);
-		expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, false), 0);
-		expect(!memcmp(hdr + 1, v->plaintext, v->plaintext_len), "vector %td",
-		       v - vpe_vectors);
+		packet = packet_of(v->packet, v->packet_len);
+		expect_eq(open_vector(tfm, packet, v), 0);
+		expect(!memcmp(packet + hlen_of(v->layout), v->plaintext, v->plaintext_len),
+		       "vector %td", v - vpe_vectors);
 		/* the header is as it came */
-		expect(!memcmp(hdr, v->packet, VPE_HLEN), "vector %td", v - vpe_vectors);
-		expect_eq(vpe_iv_window(vpe_hdr_iv(hdr, v->layout)), v->window);
-		expect_eq(le64_to_cpu(vpe_hdr_iv(hdr, v->layout)->seq), v->seq);
-		free(hdr);
+		expect(!memcmp(packet, v->packet, hlen_of(v->layout)), "vector %td",
+		       v - vpe_vectors);
+		if (vpe_is_esp(v->layout)) {
+			opened_esp(v, packet);
+		} else {
+			expect_eq(vpe_iv_window(vpe_hdr_iv(packet, v->layout)), v->window);
+			expect_eq(le64_to_cpu(vpe_hdr_iv(packet, v->layout)->seq), v->seq);
+		}
+		free(packet);
 		crypto_free_aead(tfm);
 	}
 }
 
-/* All is authenticated but the SPI, which names the key. */
+/* Is this bit VPE's SPI? It is not authenticated: it names the key. */
+static bool is_free(enum vpe_layout layout, unsigned int bit)
+{
+	unsigned int spi = layout == VPE_ARES ? 96 : 0;
+
+	return !vpe_is_esp(layout) && bit >= spi && bit < spi + 32;
+}
+
 static void flipped_bits(void)
 {
 	const struct vpe_vector *v;
 	struct crypto_aead *tfm;
-	struct vpe_hdr *hdr;
-	unsigned int bit, spi;
+	unsigned int bit;
+	u8 *packet;
 
 	for (v = vpe_vectors; v < vectors_end; v++) {
 		tfm = tfm_of(v);
-		spi = v->layout == VPE_ARES ? 96 : 0;
 		for (bit = 0; bit < v->packet_len * 8; bit++) {
-			hdr = packet_of(v->packet, v->packet_len);
-			((u8 *)hdr)[bit / 8] ^= 1 << bit % 8;
-			expect(crypt(tfm, hdr, v->layout, v->plaintext_len, false) ==
-			       (bit >= spi && bit < spi + 32 ? 0 : -EBADMSG), "vector %td bit %u",
+			packet = packet_of(v->packet, v->packet_len);
+			packet[bit / 8] ^= 1 << bit % 8;
+			expect(open_vector(tfm, packet, v) ==
+			       (is_free(v->layout, bit) ? 0 : -EBADMSG), "vector %td bit %u",
 			       v - vpe_vectors, bit);
-			free(hdr);
+			free(packet);
 		}
 		crypto_free_aead(tfm);
 	}
 }
 
+/* The half of the number that does not travel */
+static void flipped_high_bits(void)
+{
+	const struct vpe_vector *v;
+	struct crypto_aead *tfm;
+	unsigned int bit;
+	void *packet;
+
+	for (v = vpe_vectors; v < vectors_end; v++) {
+		if (v->layout != VPE_ESP_ESN)
+			continue;
+		tfm = tfm_of(v);
+		for (bit = 32; bit < 64; bit++) {
+			packet = packet_of(v->packet, v->packet_len);
+			expect(crypt(tfm, packet, v->layout, v->seq ^ 1ULL << bit, text_len(v),
+				     false) == -EBADMSG, "vector %td bit %u", v - vpe_vectors, bit);
+			free(packet);
+		}
+		crypto_free_aead(tfm);
+	}
+}
+
+/* With and without extended numbers, even where these begin with 32 zeros. */
+static void other_numbers(void)
+{
+	const struct vpe_vector *v;
+	struct crypto_aead *tfm;
+	unsigned int tried = 0;
+	void *packet;
+
+	for (v = vpe_vectors; v < vectors_end; v++) {
+		if (!vpe_is_esp(v->layout) || v->seq >> 32)
+			continue;
+		tfm = tfm_of(v);
+		packet = packet_of(v->packet, v->packet_len);
+		expect_eq(crypt(tfm, packet, v->layout == VPE_ESP ? VPE_ESP_ESN : VPE_ESP,
+				v->seq, text_len(v), false), -EBADMSG);
+		tried |= 1 << v->layout;
+		free(packet);
+		crypto_free_aead(tfm);
+	}
+	expect_eq(tried, 1 << VPE_ESP | 1 << VPE_ESP_ESN);
+}
+
 static void wrong_length(void)
 {
-	const struct vpe_vector *v = vpe_vectors;
-	struct crypto_aead *tfm = tfm_of(v);
-	struct vpe_hdr *hdr;
+	const struct vpe_vector *v;
+	enum vpe_layout layout;
+	struct crypto_aead *tfm;
 	unsigned int len;
+	void *packet;
 
-	for (len = 0; len < v->plaintext_len; len++) {
-		hdr = packet_of(v->packet, v->packet_len);
-		expect_eq(crypt(tfm, hdr, v->layout, len, false), -EBADMSG);
-		free(hdr);
+	for (layout = VPE_SPI_FIRST; layout <= VPE_ESP_ESN; layout++) {
+		v = vector_of(layout);
+		tfm = tfm_of(v);
+		for (len = 0; len < text_len(v); len++) {
+			packet = packet_of(v->packet, v->packet_len);
+			expect_eq(crypt(tfm, packet, layout, v->seq, len, false), -EBADMSG);
+			free(packet);
+		}
+		crypto_free_aead(tfm);
 	}
-	crypto_free_aead(tfm);
 }
 
+/* Another in any bit, be it the salt's. */
 static void other_key(void)
 {
-	const struct vpe_vector *v = vpe_vectors;
-	struct crypto_aead *tfm = tfm_of(v + ARRAY_SIZE(vpe_vectors) - 1);
-	struct vpe_hdr *hdr = packet_of(v->packet, v->packet_len);
+	const struct vpe_vector *v;
+	struct crypto_aead *tfm;
+	enum vpe_layout layout;
+	unsigned int bit;
+	void *packet;
+	u8 *key;
 
-	expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, false), -EBADMSG);
-	free(hdr);
-	crypto_free_aead(tfm);
+	for (layout = VPE_SPI_FIRST; layout <= VPE_ESP_ESN; layout++) {
+		v = vector_of(layout);
+		key = packet_of(v->key, v->key_len);
+		for (bit = 0; bit < v->key_len * 8; bit++) {
+			key[bit / 8] ^= 1 << bit % 8;
+			tfm = vpe_aead_alloc(v->cipher, key, v->key_len, layout, v->icv_len);
+			key[bit / 8] ^= 1 << bit % 8;
+			packet = packet_of(v->packet, v->packet_len);
+			expect(open_vector(tfm, packet, v) == -EBADMSG, "layout %d bit %u",
+			       layout, bit);
+			free(packet);
+			crypto_free_aead(tfm);
+		}
+		free(key);
+	}
 }
 
-/* The plaintext in pieces that each lie in memory of their own. */
+/* The text, and ESP's ICV, in pieces that each lie in memory of their own. */
 static void pieces(const struct vpe_vector *v, const unsigned int *cuts,
 		   unsigned int n, bool seal)
 {
+	unsigned int hlen = hlen_of(v->layout), i, at, len;
 	struct crypto_aead *tfm = tfm_of(v);
-	struct vpe_op *op = vpe_op_alloc(tfm, 0, n);
-	const char *in = seal ? v->plaintext : v->packet + VPE_HLEN;
-	const char *out = seal ? v->packet + VPE_HLEN : v->plaintext;
-	struct vpe_hdr *hdr = packet_of(v->packet, VPE_HLEN);
-	unsigned int i, at, len;
+	struct vpe_op *op = vpe_op_alloc(tfm, v->layout, 0, n);
+	u8 *hdr = packet_of(v->packet, hlen), *plain = plain_packet(v);
+	const u8 *in = seal ? plain : (const u8 *)v->packet;
+	const u8 *out = seal ? (const u8 *)v->packet : plain;
 
-	if (seal)
-		memset(hdr->icv, 0, VPE_ICV_LEN);
+	/* opened, a packet still has its ICV */
+	memcpy(plain + v->packet_len - tail_of(v), v->packet + v->packet_len - tail_of(v),
+	       tail_of(v));
+	if (seal && !vpe_is_esp(v->layout))
+		memset(hdr + VPE_HLEN - VPE_ICV_LEN, 0, VPE_ICV_LEN);
 	for (i = 0, at = 0; i < n; i++, at += len) {
 		len = cuts[i] - at;
-		sg_set_buf(&op->sg[i], packet_of(in + at, len), len);
+		sg_set_buf(&op->sg[i], packet_of((const char *)in + hlen + at, len), len);
 	}
-	expect_eq((seal ? vpe_op_seal : vpe_op_open)(op, hdr, v->layout, n,
-						     v->plaintext_len, done), 0);
+	expect_eq((seal ? vpe_op_seal : vpe_op_open)(op, hdr, v->seq, n, text_len(v), done), 0);
 	for (i = 0, at = 0; i < n; i++, at += len) {
 		len = cuts[i] - at;
-		expect(!memcmp(op->sg[i].buf, out + at, len), "piece %u of %u, end %u",
+		expect(!memcmp(op->sg[i].buf, out + hlen + at, len), "piece %u of %u, end %u",
 		       i, n, cuts[i]);
 		free(op->sg[i].buf);
 	}
-	expect(!memcmp(hdr, v->packet, VPE_HLEN));
+	expect(!memcmp(hdr, v->packet, hlen));
 	free(hdr);
+	free(plain);
 	kfree(op);
 	crypto_free_aead(tfm);
 }
 
-static void scattered(void)
+static void scatter(const struct vpe_vector *v)
 {
-	const struct vpe_vector *v = vpe_vectors + 1;
-	unsigned int cuts[64], end = v->plaintext_len, i, j;
+	unsigned int cuts[128], end = text_len(v) + tail_of(v), i, j;
 
 	for (i = 1; i < end; i++) {
 		pieces(v, (unsigned int []){ i, end }, 2, true);
@@ -198,20 +334,35 @@ static void scattered(void)
 	pieces(v, cuts, end, false);
 }
 
+static void scattered(void)
+{
+	enum vpe_layout layout;
+
+	for (layout = VPE_SPI_FIRST; layout <= VPE_ESP_ESN; layout++)
+		scatter(vector_of(layout));
+}
+
 /* Fewer entries of the list in use than there are. */
 static void spare_entries(void)
 {
-	const struct vpe_vector *v = vpe_vectors;
-	struct crypto_aead *tfm = tfm_of(v);
-	struct vpe_hdr *hdr = plain_packet(v);
-	struct vpe_op *op = vpe_op_alloc(tfm, 0, 5);
+	const struct vpe_vector *v;
+	struct crypto_aead *tfm;
+	enum vpe_layout layout;
+	struct vpe_op *op;
+	void *packet;
 
-	sg_set_buf(op->sg, hdr + 1, v->plaintext_len);
-	expect_eq(vpe_op_seal(op, hdr, v->layout, 1, v->plaintext_len, done), 0);
-	expect(!memcmp(hdr, v->packet, v->packet_len));
-	kfree(op);
-	free(hdr);
-	crypto_free_aead(tfm);
+	for (layout = VPE_SPI_FIRST; layout <= VPE_ESP_ESN; layout++) {
+		v = vector_of(layout);
+		tfm = tfm_of(v);
+		packet = plain_packet(v);
+		op = vpe_op_alloc(tfm, layout, 0, 5);
+		sg_set_buf(op->sg, packet + hlen_of(layout), text_len(v) + tail_of(v));
+		expect_eq(vpe_op_seal(op, packet, v->seq, 1, text_len(v), done), 0);
+		expect(!memcmp(packet, v->packet, v->packet_len), "layout %d", layout);
+		kfree(op);
+		free(packet);
+		crypto_free_aead(tfm);
+	}
 }
 
 /* GHASH of nothing: the ICV is a block of key stream, tested as its own inverse. */
@@ -221,15 +372,16 @@ static void empty(void)
 	struct vpe_hdr *hdr = packet_of(vpe_vectors->packet, VPE_HLEN);
 	struct vpe_hdr before;
 
+	expect_eq(vpe_vectors->layout, VPE_SPI_FIRST);
 	memset(hdr->icv, 0, VPE_ICV_LEN);
 	before = *hdr;
-	expect_eq(crypt(tfm, hdr, vpe_vectors->layout, 0, false), -EBADMSG);
-	expect_eq(crypt(tfm, hdr, vpe_vectors->layout, 0, true), 0);
+	expect_eq(crypt(tfm, hdr, VPE_SPI_FIRST, 0, 0, false), -EBADMSG);
+	expect_eq(crypt(tfm, hdr, VPE_SPI_FIRST, 0, 0, true), 0);
 	expect(!memcmp(hdr, &before, VPE_HLEN - VPE_ICV_LEN));
 	expect(memcmp(hdr->icv, before.icv, VPE_ICV_LEN));
-	expect_eq(crypt(tfm, hdr, vpe_vectors->layout, 0, false), 0);
+	expect_eq(crypt(tfm, hdr, VPE_SPI_FIRST, 0, 0, false), 0);
 	hdr->icv[15] ^= 1;
-	expect_eq(crypt(tfm, hdr, vpe_vectors->layout, 0, false), -EBADMSG);
+	expect_eq(crypt(tfm, hdr, VPE_SPI_FIRST, 0, 0, false), -EBADMSG);
 	free(hdr);
 	crypto_free_aead(tfm);
 }
@@ -250,8 +402,9 @@ static void async(void)
 	seal();
 	open_packets();
 	flipped_bits();
+	flipped_high_bits();
 	for (v = vpe_vectors; v < vectors_end; v++)
-		requests += 2 + 8 * v->packet_len;
+		requests += 2 + 8 * v->packet_len + (v->layout == VPE_ESP_ESN ? 32 : 0);
 	expect_eq(shim_aead.requests, requests);
 }
 
@@ -267,7 +420,7 @@ static void free_op(void *data, int err)
 static void async_frees(void)
 {
 	const struct vpe_vector *v;
-	struct vpe_hdr *hdr[ARRAY_SIZE(vpe_vectors)];
+	void *packet[ARRAY_SIZE(vpe_vectors)];
 	struct crypto_aead *tfm[ARRAY_SIZE(vpe_vectors)];
 	struct vpe_op *op;
 	size_t i;
@@ -276,17 +429,17 @@ static void async_frees(void)
 	for (v = vpe_vectors; v < vectors_end; v++) {
 		i = (size_t)(v - vpe_vectors);
 		tfm[i] = tfm_of(v);
-		hdr[i] = plain_packet(v);
-		op = vpe_op_alloc(tfm[i], 0, 1);
-		sg_set_buf(op->sg, hdr[i] + 1, v->plaintext_len);
-		expect_eq(vpe_op_seal(op, hdr[i], v->layout, 1, v->plaintext_len, free_op),
+		packet[i] = plain_packet(v);
+		op = vpe_op_alloc(tfm[i], v->layout, 0, 1);
+		sg_set_buf(op->sg, packet[i] + hlen_of(v->layout), text_len(v) + tail_of(v));
+		expect_eq(vpe_op_seal(op, packet[i], v->seq, 1, text_len(v), free_op),
 			  -EINPROGRESS);
 	}
 	expect_eq(shim_aead_complete(), ARRAY_SIZE(vpe_vectors));
 	for (v = vpe_vectors; v < vectors_end; v++) {
 		i = (size_t)(v - vpe_vectors);
-		expect(!memcmp(hdr[i], v->packet, v->packet_len), "vector %zu", i);
-		free(hdr[i]);
+		expect(!memcmp(packet[i], v->packet, v->packet_len), "vector %zu", i);
+		free(packet[i]);
 		crypto_free_aead(tfm[i]);
 	}
 }
@@ -295,74 +448,144 @@ static void cipher_fails(void)
 {
 	const struct vpe_vector *v = vpe_vectors;
 	struct crypto_aead *tfm = tfm_of(v);
-	struct vpe_hdr *hdr = plain_packet(v);
+	void *packet = plain_packet(v);
 
 	shim_aead.error = -EIO;
-	expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, true), -EIO);
-	expect_eq(crypt(tfm, hdr, v->layout, v->plaintext_len, false), -EIO);
-	free(hdr);
+	expect_eq(crypt(tfm, packet, v->layout, v->seq, v->plaintext_len, true), -EIO);
+	expect_eq(crypt(tfm, packet, v->layout, v->seq, v->plaintext_len, false), -EIO);
+	free(packet);
 	crypto_free_aead(tfm);
+}
+
+/* Can the first len bytes be a key? */
+static void try_key(const char *cipher, const u8 *key, unsigned int len,
+		    enum vpe_layout layout, bool taken)
+{
+	struct crypto_aead *tfm = vpe_aead_alloc(cipher, key, len, layout, 16);
+
+	expect(PTR_ERR(tfm) == -EINVAL || taken, "%s: %u bytes", cipher, len);
+	expect(!IS_ERR(tfm) || !taken, "%s: %u bytes", cipher, len);
+	if (!IS_ERR(tfm))
+		crypto_free_aead(tfm);
 }
 
 static void refused(void)
 {
-	static const u8 key[33];
+	static const u8 key[40];
 	unsigned int len;
 	void *tfm;
 
 	for (len = 0; len <= sizeof(key); len++) {
-		tfm = vpe_aead_alloc("gcm(aes)", key, len);
-		if (len == 16 || len == 24 || len == 32) {
-			expect(!IS_ERR(tfm), "%u bytes", len);
-			crypto_free_aead(tfm);
-		} else {
-			expect_eq(PTR_ERR(tfm), -EINVAL);
-		}
+		try_key("gcm(aes)", key, len, VPE_ARES, len == 16 || len == 24 || len == 32);
+		try_key("rfc7539(chacha20,poly1305)", key, len, VPE_ARES, len == 32);
+		try_key("rfc4106(gcm(aes))", key, len, VPE_ESP,
+			len == 20 || len == 28 || len == 36);
+		try_key("rfc7539esp(chacha20,poly1305)", key, len, VPE_ESP_ESN, len == 36);
 	}
-	expect_eq(PTR_ERR(vpe_aead_alloc("rfc7539(chacha20,poly1305)", key, 16)), -EINVAL);
-	expect_eq(PTR_ERR(vpe_aead_alloc("ccm(aes)", key, 16)), -ENOENT);
+	expect_eq(PTR_ERR(vpe_aead_alloc("ccm(aes)", key, 16, VPE_ARES, 16)), -ENOENT);
 	shim_fail_alloc = 1;
-	expect_eq(PTR_ERR(vpe_aead_alloc("gcm(aes)", key, 16)), -ENOMEM);
+	expect_eq(PTR_ERR(vpe_aead_alloc("gcm(aes)", key, 16, VPE_ARES, 16)), -ENOMEM);
 
-	tfm = vpe_aead_alloc("gcm(aes)", key, 16);
+	tfm = vpe_aead_alloc("gcm(aes)", key, 16, VPE_ARES, 16);
 	shim_fail_alloc = 1;
-	expect(!vpe_op_alloc(tfm, 0, 1));
+	expect(!vpe_op_alloc(tfm, VPE_ARES, 0, 1));
 	crypto_free_aead(tfm);
 }
 
+static void icv_lengths(void)
+{
+	static const u8 key[36];
+	struct crypto_aead *tfm;
+	unsigned int len;
+
+	for (len = 0; len <= 17; len++) {
+		tfm = vpe_aead_alloc("rfc4106(gcm(aes))", key, 20, VPE_ESP, len);
+		expect(IS_ERR(tfm) == (len != 8 && len != 12 && len != 16), "%u bytes", len);
+		if (!IS_ERR(tfm)) {
+			expect_eq(crypto_aead_authsize(tfm), len);
+			crypto_free_aead(tfm);
+		}
+		tfm = vpe_aead_alloc("rfc7539esp(chacha20,poly1305)", key, 36, VPE_ESP, len);
+		expect(IS_ERR(tfm) == (len != 16), "%u bytes", len);
+		if (!IS_ERR(tfm))
+			crypto_free_aead(tfm);
+	}
+}
+
+/* A cipher's IV must be as long as the layout's. */
+static void other_format(void)
+{
+	static const u8 key[36];
+
+	try_key("gcm(aes)", key, 16, VPE_ESP, false);
+	try_key("gcm(aes)", key, 32, VPE_ESP_ESN, false);
+	try_key("rfc7539(chacha20,poly1305)", key, 32, VPE_ESP, false);
+	try_key("rfc4106(gcm(aes))", key, 20, VPE_SPI_FIRST, false);
+	try_key("rfc4106(gcm(aes))", key, 36, VPE_ARES, false);
+	try_key("rfc7539esp(chacha20,poly1305)", key, 36, VPE_SPI_FIRST, false);
+}
+
+static void formats(void)
+{
+	static const struct vpe_format should[] = {
+		[VPE_SPI_FIRST]	= { 32, 12, 0, 0, ~0ULL },
+		[VPE_ARES]	= { 32, 12, 0, 0, ~0ULL },
+		[VPE_ESP]	= { 16, 8, 16, 4, 0xffffffff },
+		[VPE_ESP_ESN]	= { 16, 8, 20, 4, ~0ULL },
+	};
+	enum vpe_layout layout;
+
+	for (layout = VPE_SPI_FIRST; layout <= VPE_ESP_ESN; layout++) {
+		expect_eq(vpe_formats[layout].hlen, should[layout].hlen);
+		expect_eq(vpe_formats[layout].iv_len, should[layout].iv_len);
+		expect_eq(vpe_formats[layout].aad_len, should[layout].aad_len);
+		expect_eq(vpe_formats[layout].salt_len, should[layout].salt_len);
+		expect_eq(vpe_formats[layout].seq_max, should[layout].seq_max);
+	}
+}
+
 /* The caller's bytes, the request, the cipher's and the list do not overlap. */
+static void op_parts(const struct vpe_vector *v, unsigned int priv)
+{
+	struct crypto_aead *tfm = tfm_of(v);
+	struct vpe_op *op = vpe_op_alloc(tfm, v->layout, priv, 1);
+	struct scatterlist *list = op->sg - vpe_is_esp(v->layout);
+	void *packet = plain_packet(v);
+	unsigned int i;
+
+	expect_eq(op->layout, v->layout);
+	expect_eq((uintptr_t)op->priv % 8, 0);
+	expect_eq((uintptr_t)op->req % CRYPTO_MINALIGN, 0);
+	expect_eq((uintptr_t)list % __alignof__(*list), 0);
+	expect((u8 *)op->req >= op->priv + priv);
+	expect((u8 *)list >= op->req->ctx + crypto_aead_reqsize(tfm));
+	memset(op->priv, 0xee, priv);
+	sg_set_buf(op->sg, packet + hlen_of(v->layout), text_len(v) + tail_of(v));
+	expect_eq(vpe_op_seal(op, packet, v->seq, 1, text_len(v), done), 0);
+	expect(!memcmp(packet, v->packet, v->packet_len), "%u bytes", priv);
+	for (i = 0; i < priv; i++)
+		expect_eq(op->priv[i], 0xee);
+	kfree(op);
+	free(packet);
+	crypto_free_aead(tfm);
+}
+
 static void op_layout(void)
 {
-	const struct vpe_vector *v = vpe_vectors;
-	struct crypto_aead *tfm = tfm_of(v);
-	struct vpe_hdr *hdr;
-	struct vpe_op *op;
-	unsigned int priv, i;
+	enum vpe_layout layout;
+	unsigned int priv;
 
-	for (priv = 0; priv < 70; priv++) {
-		hdr = plain_packet(v);
-		op = vpe_op_alloc(tfm, priv, 1);
-		expect_eq((uintptr_t)op->priv % 8, 0);
-		expect_eq((uintptr_t)op->req % CRYPTO_MINALIGN, 0);
-		expect_eq((uintptr_t)op->sg % __alignof__(*op->sg), 0);
-		expect((u8 *)op->req >= op->priv + priv);
-		expect((u8 *)op->sg >= op->req->ctx + crypto_aead_reqsize(tfm));
-		memset(op->priv, 0xee, priv);
-		sg_set_buf(op->sg, hdr + 1, v->plaintext_len);
-		expect_eq(vpe_op_seal(op, hdr, v->layout, 1, v->plaintext_len, done), 0);
-		expect(!memcmp(hdr, v->packet, v->packet_len), "%u bytes", priv);
-		for (i = 0; i < priv; i++)
-			expect_eq(op->priv[i], 0xee);
-		kfree(op);
-		free(hdr);
-	}
-	crypto_free_aead(tfm);
+	for (layout = VPE_SPI_FIRST; layout <= VPE_ESP_ESN; layout++)
+		for (priv = 0; priv < 70; priv++)
+			op_parts(vector_of(layout), priv);
 }
 
 static const struct test_case cases[] = {
 	{ "seal", seal },
 	{ "open", open_packets },
 	{ "flipped_bits", flipped_bits },
+	{ "flipped_high_bits", flipped_high_bits },
+	{ "other_numbers", other_numbers },
 	{ "wrong_length", wrong_length },
 	{ "other_key", other_key },
 	{ "scattered", scattered },
@@ -372,6 +595,9 @@ static const struct test_case cases[] = {
 	{ "async_frees", async_frees },
 	{ "cipher_fails", cipher_fails },
 	{ "refused", refused },
+	{ "icv_lengths", icv_lengths },
+	{ "other_format", other_format },
+	{ "formats", formats },
 	{ "op_layout", op_layout },
 	{ }
 };

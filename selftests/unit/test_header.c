@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../vpe/header.h"
 #include "cases.h"
+#include "model.h"
 #include "test.h"
 
 static void offsets(void)
@@ -21,6 +23,13 @@ static void offsets(void)
 	expect_eq(VPE_IV_LEN, 12);
 	expect_eq(VPE_ICV_LEN, 16);
 	expect_eq(__alignof__(struct vpe_hdr), 4);
+	expect_eq(offsetof(struct vpe_esp_hdr, spi), 0);
+	expect_eq(offsetof(struct vpe_esp_hdr, seq), 4);
+	expect_eq(offsetof(struct vpe_esp_hdr, iv), 8);
+	expect_eq(sizeof(struct vpe_esp_hdr), 16);
+	expect_eq(__alignof__(struct vpe_esp_hdr), 4);
+	expect(!vpe_is_esp(VPE_SPI_FIRST) && !vpe_is_esp(VPE_ARES));
+	expect(vpe_is_esp(VPE_ESP) && vpe_is_esp(VPE_ESP_ESN));
 }
 
 /* At an address that IP headers give, which is no multiple of 8. */
@@ -59,10 +68,58 @@ static void read_back(void)
 	}
 }
 
+/* Written into memory that ends with it, for the sanitizer to guard. */
+static void trailer(void)
+{
+	u8 should[VPE_ESP_TRAILER_MAX], *is;
+	unsigned int len, n, next;
+
+	for (len = 0; len <= 300; len++) {
+		n = vpe_esp_trailer_len(len);
+		expect_eq((len + n) % 4, 0);
+		expect(n >= 2 && n <= VPE_ESP_TRAILER_MAX, "%u: %u", len, n);
+		next = (len * 37 + 4) % 256;
+		is = memset(malloc(n), 0x5a, n);
+		vpe_esp_trailer_write(is, n, next);
+		expect_eq(n, vpe_model_trailer(should, len, next));
+		expect(!memcmp(is, should, n), "%u bytes", len);
+		expect(vpe_esp_padding_holds(is, is[n - 2]));
+		free(is);
+	}
+	/* as long as packets get */
+	for (len = 65480; len < 65536; len++)
+		expect_eq(vpe_esp_trailer_len(len), vpe_model_trailer(should, len, 0));
+}
+
+/* All lengths that a sender may have chosen; of each no byte may be another. */
+static void padding(void)
+{
+	unsigned int len, i, bit;
+	u8 *pad;
+
+	for (len = 0; len <= 255; len++) {
+		pad = malloc(len);
+		for (i = 0; i < len; i++)
+			pad[i] = i + 1;
+		expect(vpe_esp_padding_holds(pad, len), "%u bytes", len);
+		for (i = 0; i < len; i++)
+			for (bit = 0; bit < 8; bit++) {
+				pad[i] ^= 1 << bit;
+				expect(!vpe_esp_padding_holds(pad, len), "%u of %u", i, len);
+				pad[i] ^= 1 << bit;
+			}
+		memset(pad, 0, len);
+		expect_eq(vpe_esp_padding_holds(pad, len), !len);
+		free(pad);
+	}
+}
+
 static const struct test_case cases[] = {
 	{ "offsets", offsets },
 	{ "bytes", bytes },
 	{ "read_back", read_back },
+	{ "trailer", trailer },
+	{ "padding", padding },
 	{ }
 };
 

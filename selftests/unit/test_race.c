@@ -31,6 +31,8 @@
  * @scope: the namespace
  * @ctx: key context
  * @other: another with the same key
+ * @esp: one of ESP
+ * @closed: %U64_MAX, or a number that was closed with all below it
  * @accepted: how often each number was
  * @base: lowest number of this round
  * @start: where threads wait for each other
@@ -39,7 +41,8 @@
  */
 static struct arena {
 	struct vpe_scope	scope, elsewhere;
-	struct vpe_context	*ctx, *other;
+	struct vpe_context	*ctx, *other, *esp;
+	u64			closed;
 	unsigned int		accepted[NUMBERS];
 	u64			base;
 	pthread_barrier_t	start;
@@ -59,7 +62,10 @@ static void arena_init(void)
 	a.elsewhere.windows_max = VPE_NET_WINDOWS_MAX;
 	a.ctx = vpe_context_get(&a.scope, "0123456789abcdef", 16, &lanes);
 	a.other = vpe_context_get(&a.elsewhere, "0123456789abcdef", 16, &lanes);
+	a.esp = vpe_context_get_esp(&a.scope, "0123456789abcdefsalt", 20, U64_MAX);
 	a.ctx->window_size = NUMBERS;
+	a.esp->window_size = NUMBERS;
+	a.closed = U64_MAX;
 	pthread_barrier_init(&a.start, NULL, THREADS);
 }
 
@@ -68,6 +74,7 @@ static void arena_exit(void)
 	pthread_barrier_destroy(&a.start);
 	vpe_context_put(a.ctx);
 	vpe_context_put(a.other);
+	vpe_context_put(a.esp);
 	vpe_contexts_exit();
 }
 
@@ -231,6 +238,13 @@ static int by_number(const void *x, const void *y)
 	return p->seq < q->seq ? -1 : p->seq > q->seq;
 }
 
+static int by_value(const void *x, const void *y)
+{
+	const u64 *p = x, *q = y;
+
+	return *p < *q ? -1 : *p > *q;
+}
+
 /* Two threads a CPU, as if each interrupted the other between any two steps. */
 static void numbers_once(void)
 {
@@ -252,6 +266,173 @@ static void numbers_once(void)
 		expect(by_number(&all[i - 1], &all[i]), "window %u number %llu twice",
 		       all[i].window, all[i].seq);
 	arena_exit();
+}
+
+/* One closes, each time further; all take note of it when it is done. */
+static void *commit_and_close(void *arg)
+{
+	unsigned long me = (unsigned long)arg;
+	u64 state = test_seed + me, closed;
+	struct vpe_window *w;
+	u16 order[NUMBERS];
+	unsigned int i;
+
+	shim_cpu = me % SHIM_CPUS;
+	shuffle(order, &state);
+	w = vpe_context_window(a.ctx, 7);
+	pthread_barrier_wait(&a.start);
+	for (i = 0; i < NUMBERS; i++) {
+		if (!me && i % 64 == 63) {
+			closed = a.base + i / 2;
+			vpe_window_close(w, closed);
+			__atomic_store_n(&a.closed, closed, __ATOMIC_RELEASE);
+		}
+		closed = __atomic_load_n(&a.closed, __ATOMIC_ACQUIRE);
+		if (receive(a.base + order[i]) == VPE_FRESH && closed != U64_MAX &&
+		    a.base + order[i] <= closed)
+			__atomic_add_fetch(&a.wrong, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* What is closed stays out while others come in, once each. */
+static void closed_meanwhile(void)
+{
+	unsigned int round, i;
+	struct vpe_window *w;
+
+	for (round = 0; round < ROUNDS; round++) {
+		arena_init();
+		a.base = shim_real_ns;
+		vpe_context_commit(a.ctx, 7, a.base - 1, &w);
+		run_threads(commit_and_close);
+		expect_eq(a.wrong, 0);
+		expect_eq(a.closed, a.base + NUMBERS / 2 - 1);
+		for (i = 0; i < NUMBERS; i++)
+			expect(a.accepted[i] == 1 || (a.accepted[i] == 0 && i < NUMBERS / 2),
+			       "round %u: number %u %u times", round, i, a.accepted[i]);
+		arena_exit();
+	}
+}
+
+/* The lower halves of numbers that go from one subspace to the next. */
+static void *infer_all(void *arg)
+{
+	u64 state = test_seed + (unsigned long)arg, seq;
+	struct vpe_window *w;
+	u16 order[NUMBERS];
+	unsigned int i;
+
+	shim_cpu = (unsigned long)arg % SHIM_CPUS;
+	shuffle(order, &state);
+	pthread_barrier_wait(&a.start);
+	for (i = 0; i < NUMBERS; i++) {
+		seq = vpe_context_infer(a.esp, (u32)(a.base + order[i]));
+		if (seq != a.base + order[i])
+			__atomic_add_fetch(&a.wrong, 1, __ATOMIC_RELAXED);
+		else if (seq <= a.esp->closed)
+			continue;
+		else if (vpe_context_commit(a.esp, 0, seq, &w) == VPE_FRESH)
+			__atomic_add_fetch(&a.accepted[order[i]], 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* ESP's window, made by whoever comes first: what was closed is not in it. */
+static void esp_exactly_once(void)
+{
+	unsigned int round, i, closed = NUMBERS / 4;
+
+	for (round = 0; round < ROUNDS; round++) {
+		arena_init();
+		a.base = (1ULL << 32) - NUMBERS / 2;
+		a.esp->closed = a.base + closed;
+		run_threads(infer_all);
+		expect_eq(a.wrong, 0);
+		for (i = 0; i < NUMBERS; i++)
+			expect(a.accepted[i] == (i > closed), "round %u: number %u %u times",
+			       round, i, a.accepted[i]);
+		expect_eq(atomic_read(&a.scope.windows), 1);
+		arena_exit();
+	}
+}
+
+static void *reserve_esp(void *arg)
+{
+	unsigned long me = (unsigned long)arg;
+	unsigned int i;
+
+	shim_cpu = me % SHIM_CPUS;
+	pthread_barrier_wait(&a.start);
+	if (!vpe_context_started(a.esp))
+		vpe_context_start(a.esp, a.base + me);
+	for (i = 0; i < NUMBERS; i++)
+		if (vpe_context_reserve(a.esp, i, 1 + i % 3, &a.taken[me][i]))
+			a.taken[me][i].window = ~0u;
+	return NULL;
+}
+
+/* The numbers taken, sorted. Return: how many */
+static unsigned int collect(u64 *all, unsigned int size)
+{
+	unsigned int n = 0, i, j, t;
+
+	for (t = 0; t < THREADS; t++)
+		for (i = 0; i < NUMBERS; i++)
+			for (j = 0; j < 1 + i % 3 && a.taken[t][i].window != ~0u; j++) {
+				expect_eq(a.taken[t][i].window, 0);
+				if (n < size)
+					all[n++] = a.taken[t][i].seq + j;
+			}
+	qsort(all, n, sizeof(*all), by_value);
+	return n;
+}
+
+/* One counter for all: no number is left out or comes twice, and so no IV. */
+static void esp_numbers_once(void)
+{
+	static u64 all[2 * THREADS * NUMBERS];
+	unsigned int n, i, round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		arena_init();
+		a.base = (1ULL << 32) - NUMBERS;
+		run_threads(reserve_esp);
+		/* of the starts one counts */
+		expect(a.esp->first > a.base && a.esp->first <= a.base + THREADS);
+		n = collect(all, ARRAY_SIZE(all));
+		expect_eq(n, vpe_context_sent(a.esp, 0));
+		for (i = 0; i < n; i++)
+			expect_eq(all[i], a.esp->first + i);
+		for (i = 0; i < n; i++)
+			all[i] = be64_to_cpu(vpe_context_iv(a.esp, all[i]));
+		qsort(all, n, sizeof(*all), by_value);
+		for (i = 1; i < n; i++)
+			expect(all[i - 1] != all[i], "IV %#llx twice", all[i]);
+		arena_exit();
+	}
+}
+
+/* All run into the end: what is left goes out once, and that is it. */
+static void esp_end(void)
+{
+	static u64 all[2 * THREADS * NUMBERS];
+	unsigned int n, i, round;
+
+	for (round = 0; round < 2 * ROUNDS; round++) {
+		arena_init();
+		a.esp->last = round % 2 ? U32_MAX : U64_MAX;
+		a.base = a.esp->last - 5000;
+		run_threads(reserve_esp);
+		n = collect(all, ARRAY_SIZE(all));
+		/* one reservation may not have fit, of three numbers at most */
+		expect(n <= a.esp->last - a.esp->first + 1 &&
+		       n + 2 >= a.esp->last - a.esp->first + 1, "%u", n);
+		for (i = 0; i < n; i++)
+			expect_eq(all[i], a.esp->first + i);
+		expect_eq(vpe_context_last(a.esp, 0), a.esp->last);
+		arena_exit();
+	}
 }
 
 static void *start_one(void *arg)
@@ -284,6 +465,10 @@ static const struct test_case cases[] = {
 	{ "last_room", last_room },
 	{ "numbers_once", numbers_once },
 	{ "one_claim", one_claim },
+	{ "closed_meanwhile", closed_meanwhile },
+	{ "esp_exactly_once", esp_exactly_once },
+	{ "esp_numbers_once", esp_numbers_once },
+	{ "esp_end", esp_end },
 	{ }
 };
 

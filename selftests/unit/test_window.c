@@ -25,6 +25,10 @@ static void table(void)
 	for (c = vpe_window_cases; c < vpe_window_cases + ARRAY_SIZE(vpe_window_cases); c++) {
 		w = vpe_window_alloc(64, c->first, GFP_ATOMIC);
 		for (i = 0; i < c->nr; i++) {
+			if (c->steps[i].close) {
+				vpe_window_close(w, c->steps[i].seq);
+				continue;
+			}
 			expect(vpe_window_check(w, c->steps[i].seq) == c->steps[i].verdict,
 			       "%s: step %u", c->name, i);
 			expect(vpe_window_commit(w, c->steps[i].seq) == c->steps[i].verdict,
@@ -44,8 +48,22 @@ static void compare(struct vpe_window *w, const struct vpe_model *m)
 		       "size %llu, %llu behind %llu", m->size, n, m->top);
 }
 
-/* One window's life: so many steps. */
-static void live(struct vpe_model *m, u64 *state, unsigned int steps)
+/* Close a number where it may be of any effect; seldom far ahead, that ends all. */
+static void close_some(struct vpe_window *w, struct vpe_model *m, u64 *state)
+{
+	u64 r = vpe_random(state), seq = m->top - r % (m->size + 2);
+
+	if (r >> 32 & 1)
+		seq = vpe_model_next(m, state);
+	if (seq > m->top && seq - m->top > 10 * m->size && r >> 33 & 15)
+		seq = m->top;
+	vpe_window_close(w, seq);
+	vpe_model_close(m, seq);
+	compare(w, m);
+}
+
+/* One window's life: so many steps, and after each @close a number is closed. */
+static void live(struct vpe_model *m, u64 *state, unsigned int steps, unsigned int close)
 {
 	struct vpe_window *w;
 	u64 seq, elsewhere = 0, refused = 0;
@@ -57,6 +75,8 @@ static void live(struct vpe_model *m, u64 *state, unsigned int steps)
 	m->top = 0;
 	vpe_model_accept(m, seq);
 	while (steps--) {
+		if (close && !(steps % close))
+			close_some(w, m, state);
 		seq = vpe_model_next(m, state);
 		should = vpe_model_check(m, seq);
 		shim_cpu = (unsigned int)(vpe_random(state) % SHIM_CPUS);
@@ -82,20 +102,111 @@ static void live(struct vpe_model *m, u64 *state, unsigned int steps)
 	kfree(w);
 }
 
-static void model(void)
+static void lives(unsigned int n, unsigned int steps, unsigned int close)
 {
-	const unsigned int slots = 1 << 15, steps = 4000, lives = 60;
+	const unsigned int slots = 1 << 15;
 	u64 state = test_seed, size;
 	struct vpe_model m;
 	unsigned int i;
 
 	for (size = VPE_WINDOW_MIN; size <= VPE_WINDOW_MAX; size *= 2)
-		for (i = 0; i < lives; i++) {
+		for (i = 0; i < n; i++) {
 			m = (struct vpe_model){ .size = size, .mask = slots - 1 };
 			m.set = calloc(slots, sizeof(*m.set));
-			live(&m, &state, steps);
+			live(&m, &state, steps, close);
 			free(m.set);
 		}
+}
+
+static void model(void)
+{
+	lives(60, 4000, 0);
+}
+
+static void closed(void)
+{
+	lives(60, 2000, 97);
+}
+
+/* Each number of a window and around it closed, whatever was accepted before. */
+static void closes(void)
+{
+	const unsigned int size = 64;
+	struct vpe_window *w, *before;
+	u64 first, n, seq;
+
+	for (first = 10 * size; first < 11 * size; first++)
+		for (n = first - size - 2; n <= first + 2 * size + 1; n++) {
+			w = vpe_window_alloc(size, first, GFP_ATOMIC);
+			before = vpe_window_alloc(size, first, GFP_ATOMIC);
+			for (seq = first - size + 1; seq < first; seq += 1 + seq % 3) {
+				vpe_window_commit(w, seq);
+				vpe_window_commit(before, seq);
+			}
+			vpe_window_close(w, n);
+			expect_eq(w->top, n > first ? n : first);
+			expect_eq(w->packets, before->packets);
+			for (seq = first - size - 2; seq <= first + 3 * size; seq++)
+				expect(vpe_window_check(w, seq) ==
+				       (seq > n ? vpe_window_check(before, seq) :
+					w->top - seq < size ? VPE_REPLAY : VPE_OLD),
+				       "%llu, closed %llu: %llu", first, n, seq);
+			kfree(w);
+			kfree(before);
+		}
+}
+
+static void infer_table(void)
+{
+	const struct vpe_infer_case *c;
+
+	for (c = vpe_infer_cases; c < vpe_infer_cases + ARRAY_SIZE(vpe_infer_cases); c++) {
+		expect(vpe_window_infer(c->top, c->size, c->low) == c->seq,
+		       "case %td: %#llx, not %#llx", c - vpe_infer_cases,
+		       vpe_window_infer(c->top, c->size, c->low), c->seq);
+		expect_eq(vpe_model_infer(c->top, c->size, c->low), c->seq);
+	}
+}
+
+static void infer_model(void)
+{
+	u64 state = test_seed, is, should;
+	struct vpe_infer_draw d;
+	unsigned int i;
+
+	for (i = 0; i < 2000000; i++) {
+		d = vpe_model_infer_draw(&state);
+		is = vpe_window_infer(d.top, d.size, d.low);
+		should = vpe_model_infer(d.top, d.size, d.low);
+		expect(is == should, "%#llx, not %#llx: top %#llx size %u low %#x",
+		       is, should, d.top, d.size, d.low);
+		expect((u32)is == d.low);
+	}
+}
+
+/*
+ * A receiver that loses, reorders and is replayed to, yet infers each number that
+ * its window has not left behind, from one subspace to the next.
+ */
+static void infer_stream(void)
+{
+	u64 state = test_seed, top, seq;
+	u32 size;
+	unsigned int i;
+
+	for (size = VPE_WINDOW_MIN; size <= VPE_WINDOW_MAX; size *= 2) {
+		top = vpe_random(&state) % 3 ? (1ULL << 32) - 20000 : 0;
+		for (i = 0; i < 100000; i++) {
+			seq = top + 1 + vpe_random(&state) % 8;
+			if (i % 3 == 0)
+				seq = top - vpe_random(&state) % (top < size ? top + 1 : size);
+			if (i % 1000 == 0)	/* all but a subspace is lost */
+				seq = top + (1ULL << 32) - size;
+			expect(vpe_window_infer(top, size, (u32)seq) == seq,
+			       "top %#llx size %u seq %#llx", top, size, seq);
+			top = seq > top ? seq : top;
+		}
+	}
 }
 
 /* Each distance a window can be moved by, from each place in its bitmap. */
@@ -163,6 +274,11 @@ static const struct test_case cases[] = {
 	{ "table", table },
 	{ "slides", slides },
 	{ "model", model },
+	{ "closes", closes },
+	{ "closed", closed },
+	{ "infer_table", infer_table },
+	{ "infer_model", infer_model },
+	{ "infer_stream", infer_stream },
 	{ "statistics", statistics },
 	{ "no_memory", no_memory },
 	{ }

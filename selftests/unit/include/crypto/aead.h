@@ -17,7 +17,9 @@ struct crypto_aead {
 	unsigned int authsize;
 	unsigned int keylen;
 	bool chacha;
+	bool esp;
 	u8 key[32];
+	u8 salt[4];
 };
 
 struct aead_request {
@@ -44,6 +46,16 @@ int crypto_aead_decrypt(struct aead_request *req);
 static inline const struct aead_alg *crypto_aead_alg(struct crypto_aead *tfm)
 {
 	return &tfm->alg;
+}
+
+static inline unsigned int crypto_aead_authsize(struct crypto_aead *tfm)
+{
+	return tfm->authsize;
+}
+
+static inline struct crypto_aead *crypto_aead_reqtfm(struct aead_request *req)
+{
+	return req->tfm;
 }
 
 /* The context lies behind the request; here it is written to, see run(). */

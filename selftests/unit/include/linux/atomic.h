@@ -20,6 +20,8 @@ typedef struct {
 #define atomic_inc(v)		((void)atomic_add_return(1, v))
 #define atomic_dec(v)		((void)atomic_add_return(-1, v))
 #define atomic64_read(v)	atomic_read(v)
+#define atomic64_set(v, i)	atomic_set(v, i)
+#define atomic64_add_return(i, v)	atomic_add_return(i, v)
 #define atomic64_inc(v)		atomic_inc(v)
 
 #endif /* _SHIM_LINUX_ATOMIC_H */

@@ -3,6 +3,7 @@
 #define _SHIM_LINUX_REFCOUNT_H
 
 #include <linux/atomic.h>
+#include <linux/spinlock.h>
 
 typedef struct {
 	int refs;
@@ -16,6 +17,11 @@ static inline void refcount_set(refcount_t *r, int n)
 static inline unsigned int refcount_read(const refcount_t *r)
 {
 	return __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
+}
+
+static inline void refcount_inc(refcount_t *r)
+{
+	shim_assert(__atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED) > 0);
 }
 
 static inline bool refcount_inc_not_zero(refcount_t *r)

@@ -29,7 +29,9 @@ typedef unsigned int gfp_t;
 #define le32_to_cpu(x)	((u32)(x))
 #define le64_to_cpu(x)	((u64)(x))
 #define cpu_to_be32(x)	((__be32)__builtin_bswap32(x))
+#define cpu_to_be64(x)	((__be64)__builtin_bswap64(x))
 #define be32_to_cpu(x)	__builtin_bswap32((u32)(x))
+#define be64_to_cpu(x)	((u64)__builtin_bswap64(x))
 
 #define ALIGN(x, a)		(((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 #define container_of(p, type, member) \
