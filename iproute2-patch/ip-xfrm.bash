@@ -34,6 +34,7 @@ _ip_xfrm_value() {
 	action) choice=(allow block) ;;
 	level) choice=(required use) ;;
 	udpcsum | udp6zerocsumtx) choice=(on off) ;;
+	nvo3-ports) choice=(none) ;;
 	*) return 1 ;;
 	esac
 }
@@ -71,7 +72,7 @@ _ip_xfrm_policy() {
 _ip_xfrm_vpe() {
 	case "${words[*]:2:2}" in
 	'') choice=(show stats set listen window help) ;;
-	set*) _ip_xfrm_options rx-windows-max lanes udpcsum udp6zerocsumtx ;;
+	set*) _ip_xfrm_options rx-windows-max lanes udpcsum udp6zerocsumtx nvo3-ports ;;
 	listen) choice=(add del show help) ;;
 	'listen add') [ ${#words[@]} -lt 5 ] || choice=(udp6zerocsumrx) ;;
 	window) choice=(show help) ;;
