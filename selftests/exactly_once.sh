@@ -83,7 +83,8 @@ once() {
 [ "$(nproc)" -ge 2 ] || skip_all "needs two CPUs"
 backlog_grow
 topo_capture || skip_all "no namespaces"
-ktap_plan 2
+ktap_plan 3
 ktap_test "IPv4: each packet arrives once" once 4 4
 ktap_test "IPv6: each packet arrives once" once 6 6
+ktap_test "IPv6: ESP with entropy" label once 6 6
 ktap_finish

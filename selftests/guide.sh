@@ -157,6 +157,28 @@ paths() {
 	wire_clean
 }
 
+# overlay TITLE: ESP or VPE in UDP below it, from ports that flows have
+overlay() {
+	chapter "$1"
+	sniffed=$TMP/overlay
+	nsenter --net="/run/netns/$HV2" tcpdump -Z root --immediate-mode -l -n -p -i eth0 \
+		"udp dst port 4500 and src host ${OUTER[41]}" >"$sniffed" 2>"$sniffed.err" &
+	defer stop_pid $!
+	slowwait grep -q 'listening on' "$sniffed.err"
+	counters_mark_quiet
+	ns_exec "$HV1" bash -c 'for i in {1..20}; do echo -n . >/dev/udp/10.2.0.2/9; done'
+	ping_ok "$HV1" 2 $((1408 - 28)) 10.2.0.2 -M 'do'
+	carried '>=22' '>=2'
+	[ "$(sed -n 's/.*[.]\([0-9]*\) > .*/\1/p' "$sniffed" | sort -u | wc -l)" -ge 8 ] ||
+		fail "20 flows have few ports: $(<"$sniffed")"
+	wire_clean
+}
+
+esp_overlay() {
+	KEY_BYTES=20
+	overlay "$@"
+}
+
 # esp_lines SIDE: the SAs and policies of a pair of hosts before they know VPE
 esp_lines() {
 	local d=out e=in
@@ -211,12 +233,15 @@ outage() {
 }
 
 backlog_grow
-ktap_plan 7
+ktap_plan 10
 ktap_test "VXLAN tunnel" tunnel_of_vxlan
 ktap_test "gateways" gateways
 ktap_test "xfrm interfaces" interfaces
 ktap_test "hypervisors with EVPN" evpn
 ktap_test "over many paths" paths
+ktap_test "ESP over many paths" esp_overlay "ESP over many paths"
+ktap_test "GENEVE" esp_overlay GENEVE
+ktap_test "GUE" overlay GUE
 ktap_test "from ESP to VPE, hv1 sends" outage 1 2 0x101 $SPI12
 ktap_test "from ESP to VPE, hv2 sends" outage 2 1 0x102 $SPI21
 ktap_finish

@@ -381,6 +381,29 @@ udp() {
 	"$@"
 }
 
+# entropy COMMAND...: with SAs of ESP in UDP, whose ports carry flows
+entropy() {
+	SA_PROTO=esp KEY_BYTES=20
+	udp entropy_args "$@"
+}
+
+entropy_args() {
+	SA_ARGS+=(entropy)
+	"$@"
+}
+
+# label COMMAND...: on protocol 50; only IPv6 has a label
+label() {
+	SA_PROTO=esp KEY_BYTES=20 SA_ARGS=(entropy)
+	"$@"
+}
+
+# transport COMMAND...: with SAs in that mode, between the outer addresses
+transport() {
+	SA_MODE=transport
+	"$@"
+}
+
 # ares COMMAND...: in that layout
 ares() {
 	LAYOUT=ares
@@ -440,7 +463,8 @@ sa_line() {
 		xflag='layout ares'
 	fi
 	echo "xfrm state add src ${OUTER[$f$from]} dst ${OUTER[$f$to]} proto $proto spi $spi" \
-		"reqid 1 mode tunnel aead $AEAD $key 128 flag af-unspec $* ${SA_ARGS[*]} $xflag"
+		"reqid 1 mode ${SA_MODE:-tunnel} aead $AEAD $key ${ICV_BITS:-128} flag af-unspec" \
+		"$* ${SA_ARGS[*]} $xflag"
 }
 
 # policy NS DIR FROM TO INNER-FAMILY OUTER-FAMILY
@@ -448,8 +472,14 @@ policy() {
 	policy_line "${@:2}" | batch "$1"
 }
 
-# policy_line DIR FROM TO INNER-FAMILY OUTER-FAMILY
+# policy_line DIR FROM TO INNER-FAMILY OUTER-FAMILY; in transport mode there is one
+# family
 policy_line() {
+	if [ ${SA_MODE:-tunnel} = transport ]; then
+		echo "xfrm policy add src ${OUTER[$5$2]} dst ${OUTER[$5$3]} dir $1" \
+			"tmpl proto esp reqid 1 mode transport"
+		return
+	fi
 	echo "xfrm policy add src ${NET[$4$2]} dst ${NET[$4$3]} dir $1 tmpl" \
 		"src ${OUTER[$5$2]} dst ${OUTER[$5$3]} proto esp reqid 1 mode tunnel"
 }
@@ -841,6 +871,9 @@ wire_key() {
 	[[ $AEAD != *chacha* ]] || echo -n chacha:
 	[ $LAYOUT = spi-first ] || echo -n $LAYOUT:
 	[[ ${SA_ARGS[*]} != *espinudp* ]] || echo -n udp:
+	[ ${SA_PROTO:-vpe} != esp ] || echo -n esp:
+	[ ${SA_MODE:-tunnel} != transport ] || echo -n transport:
+	[ -z "${ESN-}" ] || echo -n esn:
 	echo "$KEY12"
 }
 

@@ -143,9 +143,48 @@ entropy() {
 		entropy
 	option_refused "VPE: entropy needs the source port 0, all packets share another" \
 		entropy encap espinudp 4500 4500 0.0.0.0
-	KEY=$(random_key 20)
-	says "VPE: entropy for ESP is not supported yet" add ip proto esp xflag $ESP_XFLAG
+}
+
+# esp_refused SENTENCE ARG...: ESP with entropy, by both programs
+esp_refused() {
+	local sentence=$1 ip
+	shift
+
+	for ip in ip ip-stock; do
+		[ "$(type -t $ip)" ] || continue
+		KEY=$(random_key 20)
+		says "$sentence" add $ip proto esp xflag $ESP_XFLAG "$@"
+	done
 	nothing_left
+}
+
+esp_entropy() {
+	local chacha='rfc7539esp(chacha20,poly1305)' bits udp=(encap espinudp 0 4500 0.0.0.0)
+
+	esp_refused "VPE: entropy needs encap (UDP), or an IPv6 outer header for its label"
+	esp_refused "VPE: entropy needs the source port 0, all packets share another" \
+		encap espinudp 4500 4500 0.0.0.0
+	esp_refused "VPE: encap needs a destination port" encap espinudp 0 0 0.0.0.0
+	esp_refused "VPE: the encapsulation must be espinudp" encap espintcp 0 4500 0.0.0.0
+	for bits in 0x50000000 0x30000000 0x10000100; do
+		esp_refused "VPE: layout, group and Sender ID are for VPE, not for ESP" \
+			xflag $bits "${udp[@]}"
+	done
+	for bits in 0x11000000 0x10000004; do
+		esp_refused "VPE: unknown extra flag" xflag $bits "${udp[@]}"
+	done
+	esp_refused "VPE: sequence numbers never wrap, OSEQ_MAY_WRAP is refused" \
+		xflag 0x10000002 "${udp[@]}"
+	esp_refused "VPE: the mode must be tunnel or transport" mode beet "${udp[@]}"
+	esp_refused "VPE: padding to send (tfcpad) is not supported yet" tfcpad 100 "${udp[@]}"
+	esp_refused "VPE: needs an AEAD, as rfc4106(gcm(aes))" \
+		auth 'hmac(sha256)' "$(random_key 32)" enc 'cbc(aes)' "$(random_key 16)" "${udp[@]}"
+	esp_refused "VPE: the cipher must be rfc4106(gcm(aes)) or rfc7539esp(chacha20,poly1305)" \
+		aead 'rfc4543(gcm(aes))' "$(random_key 20)" 128 "${udp[@]}"
+	esp_refused "VPE: the key of an ESP SA must have 20, 28 or 36 bytes, salt included" \
+		aead "$AEAD" "$(random_key 16)" 128 "${udp[@]}"
+	esp_refused "VPE: a key of ChaCha20-Poly1305 must have 36 bytes, salt included" \
+		aead "$chacha" "$(random_key 20)" 128 "${udp[@]}"
 }
 
 sender_id() {
@@ -438,7 +477,7 @@ unreferenced() {
 }
 slowwait unreferenced
 refcnt=0
-ktap_plan 23
+ktap_plan 24
 ktap_test "salted keys" salted
 ktap_test "other key sizes" odd_keys
 ktap_test "short ICVs" icv
@@ -447,6 +486,7 @@ ktap_test "keys of ChaCha20-Poly1305" chacha_keys
 ktap_test "no AEAD" not_aead
 ktap_test "unknown flags" unknown_flags
 ktap_test "entropy" entropy
+ktap_test "entropy without VPE" esp_entropy
 ktap_test "Sender ID" sender_id
 ktap_test "group" group
 ktap_test "other modes" modes

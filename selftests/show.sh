@@ -176,7 +176,8 @@ completion_help() {
 	local line word offered=' '
 
 	. "$lib_dir/../iproute2-patch/ip-xfrm.bash"
-	for line in '' 'vpe ' 'vpe show ' 'vpe set ' 'vpe set udpcsum ' 'vpe listen ' \
+	for line in '' 'vpe ' 'vpe show ' 'vpe set ' 'vpe set udpcsum ' 'vpe set nvo3-ports ' \
+		'vpe listen ' \
 		'vpe listen add 4500 ' 'vpe window ' 'vpe window show '; do
 		complete_line "ip xfrm $line"
 		offered+="${COMPREPLY[*]} "

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """
-VPE packets taken apart and put together, by nothing that the module uses:
+VPE and ESP packets taken apart and put together, by nothing that the module uses:
 see Documentation/protocol.rst.
 
 	sent FAMILY KEY SRC DST SPI [OPTION...]
+	sent-esp FAMILY KEY SRC DST SPI FIRST
 	inject KIND FAMILY KEY SRC DST SPI [NUMBER]
 
 are commands read from standard input, one a line (loading the cipher takes
 longer than all else), each answered by a line "ok" or "failed: REASON". Runs in
 the namespace of the sending hypervisor, whose wire is eth0. KEY is AES-GCM's and
 the layout spi-first on protocol 50; chacha:KEY, ares:KEY, udp:KEY and these
-together say otherwise. SRC and DST are outer addresses. Inner addresses are those
+together say otherwise; esp:KEY is ESP's, with salt, esn: with extended sequence
+numbers, transport: in that mode. SRC and DST are outer addresses. Inner addresses are those
 of lib.sh.
 """
 import ipaddress
@@ -97,8 +99,13 @@ class Sa:
     def __init__(self, family, key, src, dst, spi):
         self.family = int(family)
         *how, key = key.split(":")
+        key = bytes.fromhex(key[2:])
+        self.esp, self.esn = "esp" in how, "esn" in how
+        self.transport = "transport" in how
+        if self.esp:
+            key, self.salt = key[:-4], key[-4:]
         cipher = ChaCha20Poly1305 if "chacha" in how else AESGCM
-        self.aead = cipher(bytes.fromhex(key[2:]))
+        self.aead = cipher(key)
         self.ares = "ares" in how
         self.udp = 8 if "udp" in how else 0	# bytes
         self.sports = {}			# seen, by window
@@ -106,7 +113,9 @@ class Sa:
         self.spi = int(spi, 0)
 
     def seal(self, seq, plain, window=0, sender=0):
-        """A VPE packet without outer header."""
+        """A packet without outer header."""
+        if self.esp:
+            return self.seal_esp(seq, plain)
         iv = struct.pack("<HHQ", sender, window, seq)
         sealed = self.aead.encrypt(iv, plain, None)
         head = iv + struct.pack("<I", self.spi) if self.ares else \
@@ -123,6 +132,42 @@ class Sa:
         icv, sealed = packet[16:32], packet[32:]
         plain = self.aead.decrypt(iv, sealed + icv, None)
         return struct.unpack("<HHQ", iv) + (plain,)
+
+    def esp_aad(self, seq):
+        """RFC 4106, section 5"""
+        if self.esn:
+            return struct.pack("!IQ", self.spi, seq)
+        return struct.pack("!II", self.spi, seq)
+
+    def seal_esp(self, seq, plain, next_header=None, padding=None, pad_len=None):
+        """An ESP packet (RFC 4303, figure 2), padded as it should be or not."""
+        if next_header is None and self.transport:
+            next_header = 17
+        elif next_header is None:
+            next_header = 41 if plain and plain[0] >> 4 == 6 else 4
+        if padding is None:
+            padding = bytes(range(1, 1 + -(len(plain) + 2) % 4))
+        if pad_len is None:
+            pad_len = len(padding)
+        iv = os.urandom(8)
+        sealed = self.aead.encrypt(self.salt + iv, plain + padding +
+                                   bytes([pad_len, next_header]), self.esp_aad(seq))
+        return struct.pack("!II", self.spi, seq & 0xffffffff) + iv + sealed
+
+    def open_esp(self, packet, seq):
+        """(IV, plaintext, next header) of the ESP packet that has this number."""
+        spi, low = struct.unpack_from("!II", packet)
+        expect("SPI", hex(spi), hex(self.spi))
+        expect("sequence number", low, seq & 0xffffffff)
+        text = self.aead.decrypt(self.salt + packet[8:16], packet[16:],
+                                 self.esp_aad(seq))
+        expect("length of the encrypted", len(text) % 4, 0)
+        pad_len, next_header = text[-2:]
+        padding = text[len(text) - 2 - pad_len:-2]
+        expect("length of the padding", pad_len, -(len(text) - pad_len) % 4)
+        expect("padding", padding.hex(), bytes(range(1, 1 + pad_len)).hex())
+        return struct.unpack_from("!Q", packet, 8)[0], text[:len(text) - 2 - pad_len], \
+            next_header
 
     def outer(self, vpe, proto=50, **header):
         if self.udp and proto == 50:
@@ -316,12 +361,105 @@ def sent(sa, options):
         expect("first-seq in ip xfrm vpe show", show_of(sa, "show")[0]["first-seq"], first)
 
 
+def flow_packet(sa, number):
+    """A packet to send: (from the IP header on, what of it ESP encrypts, the next
+    header, the UDP source port that it asks for or 0). Some are VXLAN, GENEVE or
+    GUE."""
+    family = sa.family if sa.transport else 4 + 2 * (number // 3 % 2)
+    ends = (sa.src, sa.dst) if sa.transport else INNER[family]
+    dport = (9, 4789, 8472, 6081, 6080, 4790)[number % 6]
+    sport = 1024 + number * 977 % 64000
+    packet = udp(*ends, dport, os.urandom(number * 61 % 1300), sport)
+    whole = ip_header(family, *ends, 17, len(packet), ident=1 + number,
+                      df=number % 2 == 0) + packet
+    wanted = sport if dport in (4789, 8472, 6081, 6080) else 0
+    if sa.transport:
+        return whole, packet, 17, wanted
+    return whole, whole, 4 if family == 4 else 41, wanted
+
+
+def outer_esp(sa, packet):
+    """(source port or 0, flow label, ESP) of a packet."""
+    if sa.family == 4:
+        expect("outer header checksum", checksum(packet[:20]), 0)
+        label, head = 0, 20
+        proto, length = packet[9], struct.unpack_from("!H", packet, 2)[0]
+    else:
+        label, head = struct.unpack_from("!I", packet)[0] & 0xfffff, 40
+        proto, length = packet[6], 40 + struct.unpack_from("!H", packet, 4)[0]
+    expect("outer length", length, len(packet))
+    expect("outer protocol", proto, 17 if sa.udp else 50)
+    if not sa.udp:
+        return 0, label, packet[head:]
+    sport, dport, length, check = struct.unpack_from("!HHHH", packet, head)
+    expect("UDP destination port", dport, UDP_PORT)
+    expect("UDP length", length, len(packet) - head)
+    if sa.family == 6:
+        expect("UDP packet with checksum", packet[head:].hex(),
+               udp(sa.src, sa.dst, UDP_PORT, packet[head + 8:], sport).hex())
+    else:
+        expect("UDP checksum", check, 0)
+    return sport, label, packet[head + 8:]
+
+
+def sent_esp(sa, first):
+    """Sends packets of many flows by all CPUs in turn and looks at what is on the
+    wire: numbers from first on, IVs, padding, ports, labels."""
+    wire = Wire(sa.family)
+    cpus = sorted(CPUS)
+    ports, labels, masks = {}, {}, set()
+    sock = {family: socket.socket(*kind, socket.IPPROTO_RAW) for family, kind in
+            ((4, (socket.AF_INET, socket.SOCK_RAW)), (6, (socket.AF_INET6, socket.SOCK_RAW)))}
+    for n in range(40 if SLOW else 120):
+        os.sched_setaffinity(0, [cpus[n % len(cpus)]])
+        # each flow twice
+        whole, plain, proto, wanted = flow_packet(sa, n // 2)
+        family = whole[0] >> 4
+        sock[family].sendto(whole, (sa.dst if sa.transport else INNER[family][1], 0))
+        sport, label, esp = outer_esp(sa, wire.next_vpe(17 if sa.udp else 50))
+        seq = first + n
+        iv, got, next_header = sa.open_esp(esp, seq)
+        # what was sent, the UDP checksum included: a raw socket changes neither
+        expect("what is inside", got.hex(), plain.hex())
+        expect("next header", next_header, proto)
+        masks.add(iv ^ seq)
+        if wanted and sa.udp:
+            expect("source port of an NVO3 packet", sport, wanted)
+        elif sa.udp:
+            expect("dynamic UDP source port", sport >= 49152, True)
+        ports.setdefault(n // 2, set()).add(sport)
+        labels.setdefault(n // 2, set()).add(label)
+    os.sched_setaffinity(0, CPUS)
+    expect("IV XOR sequence number, values", len(masks), 1)
+    if masks == {0}:
+        raise Failed("the IV is the sequence number")
+    for what, seen in (("port", ports), ("label", labels)):
+        expect(f"flows that changed their {what}",
+               [flow for flow, values in seen.items() if len(values) != 1], [])
+        values = {value for pair in seen.values() for value in pair}
+        if what == "port" and sa.udp or what == "label" and sa.family == 6:
+            expect(f"enough values of {what}", len(values) > 0.9 * len(seen), True)
+
+
 ##############################################################################
 # What it receives
 
+ESP_NUMBERS = [0]
+
+
 def numbers():
-    """A sequence number later than those of calls before."""
+    """A sequence number later than those of calls before; of ESP 32 bits."""
+    if ESP_NUMBERS[0]:
+        ESP_NUMBERS[0] += 100000
+        return ESP_NUMBERS[0]
     return time.time_ns()
+
+
+def inside(sa, payload=b"x"):
+    """What is in a good packet."""
+    if sa.transport:
+        return udp(sa.src, sa.dst, 9, payload)
+    return inner_udp(4, payload)
 
 
 def good(sa, number):
@@ -376,13 +514,13 @@ def headless(sa, _):
 
 def truncated(sa, _):
     """One packet, truncated at every length below its own."""
-    whole = sa.seal(numbers(), inner_udp(4, b"12345678"), window=13)
+    whole = sa.seal(numbers(), inside(sa, b"12345678"), window=13)
     return [sa.outer(whole[:i]) for i in range(len(whole))]
 
 
 def flipped(sa, number):
     """One packet with each single bit flipped; number: every which of them."""
-    whole = sa.seal(numbers(), inner_udp(4, b"12345678"), window=14)
+    whole = sa.seal(numbers(), inside(sa, b"12345678"), window=14)
     packets = []
     for bit in range(0, len(whole) * 8, number):
         damaged = bytearray(whole)
@@ -406,14 +544,14 @@ def spi(sa, number):
 
 def replayed(sa, number):
     """One good packet, and as many copies."""
-    packet = sa.outer(sa.seal(numbers(), inner_udp(4, b"x"), window=16))
+    packet = sa.outer(sa.seal(numbers(), inside(sa), window=16))
     return [packet] * (1 + number)
 
 
 def old(sa, number):
     """A good one, the oldest that its window takes, and then older ones."""
     seq = numbers()
-    return [sa.outer(sa.seal(seq - back, inner_udp(4, b"x"), window=17))
+    return [sa.outer(sa.seal(seq - back, inside(sa), window=17))
             for back in [0, 1023] + [1024 + i * i * i for i in range(number)]]
 
 
@@ -448,6 +586,47 @@ def scattered(sa, number):
     return [sa.outer(sa.seal(seq + i, inner, window=20)) for i, inner in enumerate(plain)]
 
 
+def esp_good(sa, number):
+    seq = numbers()
+    return [sa.outer(sa.seal_esp(seq + i, inside(sa, b"good"))) for i in range(number)]
+
+
+def esp_padding(sa, _):
+    """Padding that does not count up from 1, or that is longer than the packet; then
+    more than is needed, which is good."""
+    plain = inside(sa, b"more")
+    seq = numbers()
+    wrong = [(bytes(4), None), (b"\1\2\3\5", None), (b"\2\3\4\5", None),
+             (b"", 255), (b"", len(plain) + 1), (b"\1\2\3\4", 255)]
+    right = [bytes(range(1, 5 + 4 * i)) for i in (0, 1, 20, 62)]
+    packets = [sa.seal_esp(seq + i, plain, None, *w) for i, w in enumerate(wrong)]
+    packets += [sa.seal_esp(seq + 10 + i, plain, None, r) for i, r in enumerate(right)]
+    return [sa.outer(packet) for packet in packets]
+
+
+def esp_protocols(sa, number):
+    """In tunnel mode: next headers that are no IP, or the other one."""
+    seq = numbers()
+    return [sa.outer(sa.seal_esp(seq + i, inner_udp(4, b"x"), proto))
+            for i, proto in enumerate([6, 17, 41, 50, 51, 94, 108, 0, 255, 1][:number])]
+
+
+def esp_dummy(sa, number):
+    """Next header 59: nothing is in it (RFC 4303, 2.6)."""
+    seq = numbers()
+    return [sa.outer(sa.seal_esp(seq + i, os.urandom(i * 13), 59)) for i in range(number)]
+
+
+def esp_zero(sa, number):
+    """Sequence number 0, which no packet has."""
+    return [sa.outer(sa.seal_esp(0, inside(sa))) for _ in range(number)]
+
+
+def esp_from(sa, number):
+    """One packet with just this number."""
+    return [sa.outer(sa.seal_esp(number, inside(sa, b"%016x" % number)))]
+
+
 def in_udp(sa, number):
     """In UDP, port 4500."""
     seq = numbers()
@@ -460,15 +639,19 @@ def in_udp(sa, number):
 
 KINDS = {function.__name__: function for function in
          (good, padded, fill, empty, nibble, headless, truncated, flipped,
-          sender, spi, replayed, old, huge, scattered, in_udp)}
+          sender, spi, replayed, old, huge, scattered, in_udp, esp_good,
+          esp_padding, esp_protocols, esp_dummy, esp_zero, esp_from)}
 
 
 def command(words):
     if words[0] == "sent":
         sent(Sa(*words[1:6]), words[6:])
+    elif words[0] == "sent-esp":
+        sent_esp(Sa(*words[1:6]), int(words[6], 0))
     else:
         sa = Sa(*words[2:7])
-        packets = KINDS[words[1]](sa, int(words[7]) if words[7:] else 1)
+        ESP_NUMBERS[0] = (ESP_NUMBERS[0] or 1000) if sa.esp else 0
+        packets = KINDS[words[1]](sa, int(words[7], 0) if words[7:] else 1)
         Wire(sa.family).send(packets, words[1] == "scattered")
         os.sched_setaffinity(0, CPUS)
 

@@ -81,7 +81,7 @@ get() {
 	run ynl --do sa-get --json "{\"spi\": $((SPI12))}"
 	ip -n "$HV1" -j xfrm vpe show spi $SPI12 | jq -c '.[]' | same "$sa_fields"
 	ynl --do sa-get --json '{"spi": 1}' 2>&1 && fail "an SA that is not there"
-	grep -q 'VPE: there is no such VPE SA' "$TMP/ynl" || fail "said: $(<"$TMP/ynl")"
+	grep -q 'VPE: there is no such SA of VPE or ESP with entropy' "$TMP/ynl" || fail "said: $(<"$TMP/ynl")"
 }
 
 totals() {

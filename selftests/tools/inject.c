@@ -19,6 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common.h"
+
 /* Threads wait for each other after so many frames. */
 #define STEP		128
 #define DISTANCE	64
@@ -32,12 +34,6 @@ static struct frame *frames;
 static unsigned int nr_frames;
 static pthread_barrier_t barrier;
 static int ifindex;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
 
 static int is_esp(const unsigned char *d, unsigned int len)
 {

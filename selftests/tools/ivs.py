@@ -4,7 +4,8 @@
 
 ivs.py KEYS CAPTURE...
 
-KEYS has a line "SPI KEY" for each SA there was. Prints "packets=N keys=N
+KEYS has a line "SPI KEY" for each SA there was; a key with salt is of ESP, whose
+IV is what stands in the packet. Prints "packets=N keys=N
 windows=N repeats=N unknown=N"; the exit status is 1 if any IV was seen twice
 under a key, unless it is the same packet in two captures of one wire (which
 should not be given), or if an SPI is not in KEYS.
@@ -26,6 +27,13 @@ def packets(path):
                 yield frame[54:]
 
 
+def numbers(key, packet):
+    """What makes the IV: Sender ID, Window ID, number."""
+    if len(key) in (2 + 2 * 20, 2 + 2 * 28, 2 + 2 * 36):
+        return 0, 0, struct.unpack_from(">Q", packet, 8)[0]
+    return struct.unpack_from("<HHQ", packet, 4)
+
+
 def main(keys_path, captures):
     keys = {}
     with open(keys_path) as f:
@@ -36,16 +44,15 @@ def main(keys_path, captures):
     for capture in captures:
         for vpe in packets(capture):
             spi, = struct.unpack_from(">I", vpe)
-            sender, window, seq = struct.unpack_from("<HHQ", vpe, 4)
             count += 1
             if spi not in keys:
                 unknown += 1
                 continue
-            iv = keys[spi], sender, window, seq
+            iv = keys[spi], *numbers(keys[spi], vpe)
             if iv in seen:
                 repeats += 1
                 if repeats <= 5:
-                    print(f"repeated: spi {spi:#x} window {window} seq {seq}")
+                    print(f"repeated: spi {spi:#x} sender, window, number {iv[1:]}")
             seen.add(iv)
             windows.add(iv[:3])
     print(f"packets={count} keys={len({iv[0] for iv in seen})} "

@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common.h"
+
 #define FLOWS		65536U		/* that a receiver can tell apart */
 #define NUMBERS		1024U		/* of each flow */
 #define FIRST_PORT	10000U		/* source port of a sender's first flow */
@@ -42,6 +44,7 @@ struct mark {
  * @packets: of each flow
  * @burst: packets of a flow that follow each other at once
  * @move: half of each burst goes from the next CPU
+ * @rate: packets per second, of all; 0: as many as it can
  * @port: destination
  * @hosts: destinations, which the flows take in turn
  * @n_hosts: their number
@@ -52,6 +55,7 @@ struct sending {
 	unsigned int	packets;
 	unsigned int	burst;
 	int		move;
+	double		rate;
 	unsigned int	port;
 	char		**hosts;
 	unsigned int	n_hosts;
@@ -63,19 +67,6 @@ struct totals {
 	unsigned long	refused;
 	int		last_error;
 };
-
-static int stopped;
-
-static void on_signal(int sig)
-{
-	__atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
-}
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
 
 static void move_to(int cpu)
 {
@@ -128,12 +119,14 @@ static void send_one(int fd, unsigned int flow, unsigned int number,
 static void send_flows(const struct sending *s, const int *cpus, int count,
 		       int index, struct totals *totals)
 {
-	unsigned int flow, number, i;
+	unsigned int flow, number, i, n = 0;
 	static int fds[FLOWS];
+	double start;
 
 	for (flow = index; flow < s->flows; flow += count)
 		fds[flow] = flow_socket(s, flow);
 	move_to(cpus[index]);
+	start = now();
 	for (number = 0; number < s->packets; number += s->burst) {
 		for (flow = index; flow < s->flows; flow += count) {
 			for (i = 0; i < s->burst && number + i < s->packets; i++) {
@@ -141,6 +134,8 @@ static void send_flows(const struct sending *s, const int *cpus, int count,
 					index = (index + 1) % count;
 					move_to(cpus[index]);
 				}
+				if (s->rate)
+					sleep_until(start + n++ * count / s->rate);
 				send_one(fds[flow], s->first + flow, number + i,
 					 totals);
 			}
@@ -152,7 +147,7 @@ static int send_options(struct sending *s, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "f:s:n:b:m")) != -1) {
+	while ((opt = getopt(argc, argv, "f:s:n:b:mr:")) != -1) {
 		switch (opt) {
 		case 'f':
 			s->flows = atoi(optarg);
@@ -168,6 +163,9 @@ static int send_options(struct sending *s, int argc, char **argv)
 			break;
 		case 'm':
 			s->move = 1;
+			break;
+		case 'r':
+			s->rate = atof(optarg);
 			break;
 		default:
 			return -1;
@@ -331,7 +329,7 @@ static int do_recv(int argc, char **argv)
 		msgs[i].msg_hdr.msg_iovlen = 1;
 	}
 
-	while (!__atomic_load_n(&stopped, __ATOMIC_RELAXED)) {
+	while (!is_stopped()) {
 		n = poll(&pfd, 1, idle);
 		if (!n && counts.received)
 			break;
@@ -359,7 +357,7 @@ int main(int argc, char **argv)
 	if (ret == 2)
 		fprintf(stderr,
 			"usage: manyflows send [-f FLOWS] [-s FIRST_FLOW] [-n PACKETS_PER_FLOW]\n"
-			"                      [-b BURST] [-m] PORT HOST...\n"
+			"                      [-b BURST] [-m] [-r PER_SECOND] PORT HOST...\n"
 			"       manyflows recv [-i IDLE_MS] PORT\n");
 	return ret;
 }

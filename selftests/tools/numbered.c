@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common.h"
+
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT	103
 #endif
@@ -29,44 +31,6 @@
 #define NUMBERS		(16U * 1024 * 1024)	/* that a receiver can tell apart */
 #define BATCH		64
 #define SEGMENTS	32
-
-static int stopped;
-
-static void on_signal(int sig)
-{
-	__atomic_store_n(&stopped, 1, __ATOMIC_RELAXED);
-}
-
-static int is_stopped(void)
-{
-	return __atomic_load_n(&stopped, __ATOMIC_RELAXED);
-}
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(2);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-static void sleep_until(double when)
-{
-	double left = when - now();
-	struct timespec ts;
-
-	if (left < 0.0005)
-		return;
-	ts.tv_sec = left;
-	ts.tv_nsec = (left - ts.tv_sec) * 1e9;
-	nanosleep(&ts, NULL);
-}
 
 /* The n-th CPU of those this process may run on. */
 static void move_to(const cpu_set_t *all, unsigned int n)

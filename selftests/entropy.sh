@@ -1,0 +1,586 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# ESP with entropy, in tunnel and transport mode: bits on the wire, source ports and
+# flow labels, the rules of RFC 4303, and stock ESP at the other end. (How a fabric
+# spreads it: demo/fabric.)
+. "$(dirname "$0")/lib.sh"
+. "$lib_dir/hard.sh"
+
+# begin FAMILY [SA-ARG...]
+begin() {
+	local f=$1
+	shift
+
+	xfrm_flush
+	sas $f "$@"
+	policies 4 $f
+	[ ${SA_MODE:-tunnel} = transport ] || policies 6 $f
+	counters_mark
+}
+
+# target FAMILY [SIDE]: what traffic of an SA of that family is sent to
+target() {
+	if [ ${SA_MODE:-tunnel} = transport ]; then
+		echo ${OUTER[$1${2:-2}]}
+	else
+		echo ${INNER[$((10 - $1))${2:-2}]}
+	fi
+}
+
+# mtu FAMILY: of the inner packet. ESP encrypts a multiple of 4, 2 of it its own.
+mtu() {
+	local ip=$(($1 == 4 ? 20 : 40)) udp=8
+
+	[[ ${SA_ARGS[*]} == *espinudp* ]] || udp=0
+	if [ ${SA_MODE:-tunnel} = transport ]; then
+		echo $(((1500 - ip - udp - 16 - ${ICV_BITS:-128} / 8) / 4 * 4 - 2 + ip))
+	else
+		echo $(((1500 - ip - udp - 16 - ${ICV_BITS:-128} / 8) / 4 * 4 - 2))
+	fi
+}
+
+# too_big FAMILY ADDRESS: a packet of the MTU passes, one of a byte more does not, and
+# its sender is told
+too_big() {
+	local f=$1 to=$2 header edge
+
+	header=$([[ $to == *:* ]] && echo 48 || echo 28)
+	edge=$(mtu $f)
+	ping_ok "$HV1" 1 $((edge - header)) $to -M 'do'
+	ns_exec "$HV1" ping -n -c 1 -W 0.2 -M 'do' -s $((edge - header + 1)) \
+		$to >"$TMP/ping" 2>&1 && fail "ping with DF got through"
+	grep -q "essage too long.*mtu[:=] *$edge" "$TMP/ping" ||
+		fail "no EMSGSIZE with MTU $edge: $(<"$TMP/ping")"
+}
+
+# traffic FAMILY [SA-ARG...]: pings of all sizes and TCP with large packets
+traffic() {
+	local f=$1 to size
+
+	begin "$@"
+	to=$(target $f)
+	wire_watch
+	for size in 0 1 2 3 1000; do
+		ping_ok "$HV1" 1 $size $to
+	done
+	too_big $f $to
+	# In transport mode IPv6 itself knows the path's MTU only.
+	carried 6 6 "hv1:$SPI12:tx-size<=1" "hv1:-:XfrmOutStateModeError<=1"
+	counters_mark
+	ping_ok "$HV1" 1 4000 $to -M dont
+	ping_ok "$HV1" 1 60000 $to -M dont
+	iperf_server "$HV2"
+	iperf "$HV1" $to -n "$(count 3M 300K)"
+	iperf "$HV1" $to -n "$(count 3M 300K)" -R
+	carried '>=100' '>=100'
+	wire_clean
+	[[ $(numbers "$HV1" $SPI12) == *oseq* ]] || fail "no numbers"
+}
+
+# numbers NS SPI: as xfrm shows them
+numbers() {
+	ip -n "$1" xfrm state list spi "$2" | tr -d '\n'
+}
+
+# sent FAMILY [SA-ARG...]
+sent() {
+	local f=$1 n
+
+	n=$(count 120 40)
+	run ns_exec "$HV1" ethtool -K eth0 tx off	# the device's checksums
+	defer ns_exec "$HV1" ethtool -K eth0 tx on
+	begin "$@"
+	sink
+	vpe_wire sent-esp $f "$(wire_key)" ${OUTER[${f}1]} ${OUTER[${f}2]} $SPI12 1
+	# ICMP answers those to ports where nobody listens.
+	counters_check hv1:$SPI12:tx-packets==$n hv2:$SPI12:rx-packets==$n "hv?:$SPI21:*x-packets>=0"
+}
+
+# sent_is_strict: and it would notice
+sent_is_strict() {
+	begin 4
+	sink
+	must_fail "sequence number" vpe_wire sent-esp 4 "$(wire_key)" ${OUTER[41]} ${OUTER[42]} $SPI12 2
+	must_fail InvalidTag vpe_wire sent-esp 4 "esp:udp:$(random_key 20)" ${OUTER[41]} ${OUTER[42]} $SPI12 2
+}
+
+# repeat NUMBER FORMAT
+repeat() {
+	local i
+	# shellcheck disable=SC2059	# the format is a parameter
+	for ((i = 0; i < $1; i++)); do printf "$2" $i; done
+}
+
+# received FAMILY [SA-ARG...]: RFC 4303's rules
+received() {
+	local f=$1 n
+
+	n=$(count 40 12)
+	begin "$@"
+	sink
+	counters_mark
+	inject esp_good $f $n
+	sunk "$(repeat $n good)"
+	counters_check hv2:$SPI12:rx-packets==$n hv2:$SPI12:windows==1
+
+	counters_mark
+	inject esp_padding $f
+	sunk "$(repeat 4 more)"
+	counters_check hv2:$SPI12:rx-packets==4 hv2:$SPI12:rx-inner==6 \
+		hv2:-:XfrmInStateModeError==6
+
+	counters_mark
+	inject esp_dummy $f $n
+	counters_check hv2:$SPI12:rx-fill==$n
+	inject esp_zero $f $n
+	if [ -z "${ESN-}" ]; then
+		counters_check hv2:$SPI12:rx-fill==$n "hv2:$SPI12:rx-@(replay|old)==$n" \
+			hv2:-:XfrmInStateSeqError==$n
+	else	# taken for the next one that ends with these 32 bits
+		counters_check hv2:$SPI12:rx-fill==$n hv2:$SPI12:rx-auth==$n \
+			hv2:-:XfrmInStateProtoError==$n
+	fi
+
+	counters_mark
+	inject replayed $f $n
+	inject old $f $n
+	if [ -z "${ESN-}" ]; then
+		counters_check hv2:$SPI12:rx-packets==3 hv2:$SPI12:rx-replay==$n \
+			hv2:$SPI12:rx-old==$n hv2:-:XfrmInStateSeqError==$((2 * n))
+	else
+		counters_check hv2:$SPI12:rx-packets==3 hv2:$SPI12:rx-replay==$n \
+			hv2:-:XfrmInStateSeqError==$n \
+			hv2:$SPI12:rx-auth==$n hv2:-:XfrmInStateProtoError==$n
+	fi
+	[ ${SA_MODE:-tunnel} = tunnel ] || return 0
+	slowwait sink_is_quiet
+	: >"$TMP/sink"
+
+	counters_mark
+	inject padded $f $n
+	sunk "$(repeat $n 'padded %03d')"
+	inject esp_protocols $f 10
+	inject nibble $f
+	inject headless $f
+	inject empty $f 3
+	counters_check hv2:$SPI12:rx-packets==$n hv2:$SPI12:rx-inner==$((10 + 13 + 19 + 39 + 3)) \
+		hv2:-:XfrmInStateModeError==$((10 + 13 + 19 + 39 + 3))
+	sunk ''
+}
+
+sink_is_quiet() {
+	local before
+
+	before=$(<"$TMP/sink")
+	pause 0.2
+	[ "$before" = "$(<"$TMP/sink")" ]
+}
+
+# A flipped bit may make a number one that was seen.
+windows_but_drops() {
+	jq -c 'map(del(.replayed, .old))' <<<"$1"
+}
+
+# bad FAMILY [SA-ARG...]: what is not authentic changes nothing
+bad() {
+	local f=$1 n before after
+
+	n=$(count 32 16)
+	begin "$@"
+	sink
+	inject esp_good $f 2
+	sunk goodgood
+	before=$(ip -n "$HV2" -j xfrm vpe window show)
+	counters_mark
+	inject truncated $f
+	inject flipped $f "$(count 1 8)"
+	inject spi $f $n
+	counters_check "hv2:$SPI12:rx-auth>30" "hv2:$SPI12:rx-short>10" "hv2:-:XfrmInNoStates>=$((n + 32 / $(count 1 8)))" \
+		"hv2:-:XfrmInStateProtoError>30" "hv2:-:XfrmInHdrError>10" \
+		hv2:$SPI12:rx-packets==0 "hv2:$SPI12:rx-@(replay|old)>=0" "hv2:-:XfrmInStateSeqError>=0"
+	after=$(ip -n "$HV2" -j xfrm vpe window show)
+	[ "$(windows_but_drops "$before")" = "$(windows_but_drops "$after")" ] ||
+		fail "windows before: $before, after: $after"
+	inject esp_good $f 2
+	sunk goodgood
+}
+
+# stock NS FAMILY [SA-ARG...]: the SAs of the namespace become stock ESP ones
+stock() {
+	local lines
+
+	lines=$(SA_ARGS=(encap espinudp 4500 4500 0.0.0.0); sa_lines "${@:2}")
+	batch "$1" <<<"xfrm state flush"
+	batch "$1" <<<"$lines"
+}
+
+# stock_count NS SPI: packets of a stock SA
+stock_count() {
+	ip -n "$1" -s xfrm state list spi $2 | sed -n 's/.* \([0-9]*\)(packets).*/\1/p' | head -n 1
+}
+
+# mappings NS: from here on, XFRM_MSG_MAPPING is counted, in $TMP/mappings
+mappings() {
+	: >"$TMP/mappings"
+	nsenter --net="/run/netns/$1" python3 -u -S -c '
+import socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 6)
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 22)	# SO_RCVBUFFORCE
+s.bind((0, 1 << 7))	# XFRMNLGRP_MAPPING
+print("ready")
+while True:
+    if struct.unpack_from("=IH", s.recv(65536))[1] == 0x26:
+        print("mapping")' >>"$TMP/mappings" &
+	defer stop_pid $!
+	slowwait grep -q ready "$TMP/mappings"
+}
+
+mapping_count() {
+	grep -c mapping "$TMP/mappings"
+}
+
+# interop FAMILY [SA-ARG...]: hv2 has stock ESP
+interop() {
+	local f=$1 to back
+	shift
+
+	begin $f "$@"
+	to=$(target $f)
+	back=$(target $f 1)
+	stock "$HV2" $f "$@"
+	mappings "$HV2"
+	ping_ok "$HV1" 3 56 $to
+	ping_ok "$HV2" 1 1000 $back
+	ping_ok "$HV1" 2 4000 $to -M dont
+	iperf_server "$HV2"
+	iperf "$HV1" $to -n "$(count 1M 100K)"
+	iperf "$HV1" $to -n "$(count 1M 100K)" -R
+	counters_check "hv1:$SPI12:tx-packets>=20" "hv1:$SPI21:rx-packets>=20"
+	counters_wait_quiet
+	counters_growth
+	[ "$(stock_count "$HV2" $SPI12)" = "$(grown hv1:$SPI12:tx-packets)" ] ||
+		fail "stock ESP received $(stock_count "$HV2" $SPI12) packets, of $(grown hv1:$SPI12:tx-packets)"
+	[ "$(stock_count "$HV2" $SPI21)" = "$(grown hv1:$SPI21:rx-packets)" ] ||
+		fail "stock ESP sent $(stock_count "$HV2" $SPI21) packets, $(grown hv1:$SPI21:rx-packets) came"
+	# A stock receiver tells a daemon whenever the port is another than before.
+	[ "$(mapping_count)" -gt 0 ] || fail "no mapping message: is the port always 4500?"
+}
+
+# no_mapping FAMILY: with ours at both ends nobody is told, and nothing follows
+no_mapping() {
+	local f=$1 before
+
+	begin $f
+	before=$(ip -n "$HV2" xfrm state list spi $SPI12 | grep encap)
+	mappings "$HV2"
+	datagrams "$HV1" 50 4 "$(target $f)"
+	counters_check hv1:$SPI12:tx-packets==200 hv2:$SPI12:rx-packets==200 \
+		"hv?:$SPI21:*x-packets>=0"
+	pause 0.2
+	[ "$(mapping_count)" = 0 ] || fail "$(mapping_count) mapping messages"
+	[ "$(ip -n "$HV2" xfrm state list spi $SPI12 | grep encap)" = "$before" ] ||
+		fail "the SA changed: $before"
+}
+
+# datagrams NS FLOWS EACH ADDRESS [DPORT [SPORT [SIZE]]]
+datagrams() {
+	run ns_exec "$1" python3 -S -c '
+import socket, sys
+flows, each, to = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+dport, sport, size = (list(map(int, sys.argv[4:])) + [9, 0, 1][len(sys.argv) - 4:])
+family = socket.AF_INET6 if ":" in to else socket.AF_INET
+socks = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(flows)]
+for n, s in enumerate(socks):
+    if sport:
+        s.bind(("", sport + n))
+    s.connect((to, dport))
+for _ in range(each):
+    for s in socks:
+        try:
+            s.send(bytes(size))
+        except ConnectionRefusedError:
+            s.send(bytes(size))' "${@:2}"
+}
+
+# sniff [FILTER]: what reaches hv2 in UDP to port 4500, or as told, from here on
+sniff() {
+	nsenter --net="/run/netns/$HV2" tcpdump -Z root --immediate-mode -s 96 -U -n -p -i eth0 \
+		-w "$TMP/ports.pcap" "${1:-udp dst port 4500} and (src ${OUTER[41]} or src ${OUTER[61]})" 2>"$TMP/ports.err" &
+	sniffer=$!
+	defer stop_pid $sniffer
+	slowwait grep -q 'listening on' "$TMP/ports.err"
+}
+
+# sniffed_lines [-v]
+sniffed_lines() {
+	tcpdump -n "$@" -r "$TMP/ports.pcap" 2>/dev/null
+}
+
+sniffed_is() {
+	[ "$(sniffed_lines | wc -l)" = $1 ]
+}
+
+# sniffed N: the source ports of N packets, to $ports, one each
+sniffed() {
+	slowwait sniffed_is $1
+	stop_pid $sniffer
+	ports=$(sniffed_lines | sed -n 's/.*[.]\([0-9]*\) > .*/\1/p' | sort -nu)
+}
+
+# The ports that stand for NVO3 are the namespace's to choose.
+nvo3_ports() {
+	local f=$1 to ports sniffer
+
+	begin $f
+	to=$(target $f)
+	defer ip -n "$HV1" xfrm vpe set nvo3-ports 4789,8472,6081,6080
+	sniff
+	datagrams "$HV1" 5 2 $to 4789 1001
+	sniffed 10
+	[ "$ports" = $'1001\n1002\n1003\n1004\n1005' ] || fail "VXLAN: ports $ports"
+
+	run ip -n "$HV1" xfrm vpe set nvo3-ports 4790,9999
+	ip -n "$HV1" -j xfrm vpe stats | jq -e '."nvo3-ports" == [4790, 9999]' || fail "not shown"
+	sniff
+	datagrams "$HV1" 5 2 $to 9999 2001
+	sniffed 10
+	[ "$ports" = $'2001\n2002\n2003\n2004\n2005' ] || fail "port 9999: ports $ports"
+	sniff
+	datagrams "$HV1" 5 2 $to 4789 3001
+	sniffed 10
+	[ "$(awk '$1 >= 49152' <<<"$ports" | wc -l)" = 5 ] || fail "no NVO3 port any more: $ports"
+
+	run ip -n "$HV1" xfrm vpe set nvo3-ports none
+	sniff
+	datagrams "$HV1" 5 2 $to 9999 2001
+	sniffed 10
+	[ "$(awk '$1 >= 49152' <<<"$ports" | wc -l)" = 5 ] || fail "none: $ports"
+}
+
+# Fragments of one packet share a port: that of their addresses. (They are made
+# before encryption by a tenant; IPv6's at the hypervisor, too.)
+fragments() {
+	local f=$1 inner ports sniffer
+
+	begin $f
+	for inner in 4 6; do
+		sniff
+		run ns_exec "$HV1" python3 "$lib_dir/tools/fragments.py" ${INNER[${inner}1]} ${INNER[${inner}2]} 4789
+		sniffed 3
+		[[ $ports =~ ^[0-9]+$ && $ports -ge 49152 ]] ||
+			fail "fragments of IPv$inner have ports $ports"
+	done
+}
+
+# Transport mode is not for fragments.
+no_fragments() {
+	local f=$1
+
+	begin $f
+	[ "$(ns_exec "$HV1" python3 "$lib_dir/tools/fragments.py" ${OUTER[${f}1]} ${OUTER[${f}2]} 9)" = 3 ] ||
+		fail "not refused"
+	counters_check hv1:$SPI12:tx-fragment==3 hv1:-:XfrmOutStateModeError==3
+}
+
+# On protocol 50, IPv6's flow label alone
+labels() {
+	local n sniffer ports
+
+	begin 6
+	sink
+	sniff "ip6 proto 50"
+	counters_mark
+	datagrams "$HV1" 60 3 "$(target 6)"
+	carried 180 0
+	sniffed 180
+	n=$(sniffed_lines -v | sed -n 's/.*flowlabel \(0x[0-9a-f]*\).*/\1/p' | sort | uniq -c |
+		awk '{ if ($1 % 3) bad = 1; n++ } END { print bad ? 0 : n }')
+	[ "$n" -ge 55 ] || fail "60 flows: $n labels, each of whole flows"
+}
+
+# 32-bit numbers end.
+exhausted() {
+	local f=$1
+
+	begin $f replay-oseq 0xfffffffc
+	ns_exec "$HV1" ping -q -n -c 6 -i 0.05 -W 0.2 "$(target $f)" >"$TMP/ping"
+	counters_check hv1:$SPI12:tx-packets==3 hv1:$SPI12:tx-sequence==3 \
+		hv1:-:XfrmOutStateSeqError==3 hv2:$SPI12:rx-packets==3 "hv?:$SPI21:*x-packets==6"
+	[[ $(numbers "$HV1" $SPI12) == *"oseq 0xffffffff"* ]] || fail "$(numbers "$HV1" $SPI12)"
+	[[ $(numbers "$HV2" $SPI12) == *"seq 0xffffffff"* ]] || fail "$(numbers "$HV2" $SPI12)"
+}
+
+# Extended numbers pass 2^32, in order and not.
+extended() {
+	local f=$1 ESN=1
+
+	begin $f flag esn replay-window 64 replay-oseq 0xfffffff0 replay-oseq-hi 7 \
+		replay-seq 0xffffffef replay-seq-hi 7
+	ping_ok "$HV1" 40 56 "$(target $f)" -i 0.01
+	carried 40 40
+	[[ $(numbers "$HV1" $SPI12) == *"oseq-hi 0x8, oseq 0x18"* ]] || fail "$(numbers "$HV1" $SPI12)"
+	[[ $(numbers "$HV2" $SPI12) == *"seq-hi 0x8, seq 0x18"* ]] || fail "$(numbers "$HV2" $SPI12)"
+
+	# behind the edge, and far ahead of it; what was closed when it was added
+	begin $f flag esn replay-window 64 replay-seq 0xffffffff replay-seq-hi 7
+	sink
+	inject esp_from $f 0x7ffffffff
+	counters_check hv2:$SPI12:rx-old==1 hv2:-:XfrmInStateSeqError==1
+	counters_mark
+	inject esp_from $f 0x800000020
+	inject esp_from $f 0x800000001
+	inject esp_from $f 0x8f0000000
+	inject esp_from $f 0x8f0000000
+	inject esp_from $f 0x8efffffff
+	inject esp_from $f 0x8effffff0
+	counters_check hv2:$SPI12:rx-packets==5 hv2:$SPI12:rx-replay==1 hv2:-:XfrmInStateSeqError==1
+	# a window back it is taken for one that is yet to come
+	counters_mark
+	inject esp_from $f 0x8efffff00
+	counters_check hv2:$SPI12:rx-auth==1 hv2:-:XfrmInStateProtoError==1
+}
+
+# An update is the same SA: numbers and window go on.
+updated() {
+	local f=$1 hv
+
+	begin $f
+	ping_ok "$HV1" 5 56 "$(target $f)"
+	for hv in "$HV1" "$HV2"; do
+		sa_lines $f replay-oseq 0 limit packet-hard 1000000 | sed 's/state add/state update/' |
+			batch "$hv"
+	done
+	ping_ok "$HV1" 5 56 "$(target $f)"
+	carried 10 10
+	[[ $(numbers "$HV1" $SPI12) == *"oseq 0xa,"* ]] || fail "$(numbers "$HV1" $SPI12)"
+	ip -n "$HV1" -s xfrm state list spi $SPI12 | grep -q 'hard 1000000(packets)' || fail "not updated"
+}
+
+# A packet that belongs to no device and no socket: a TCP reset of netfilter's
+reset() {
+	begin "$1"
+	run ns_exec "$HV2" nft -f - <<-'END'
+		table inet filter {
+			chain input {
+				type filter hook input priority 0
+				tcp dport 99 reject with tcp reset
+			}
+		}
+	END
+	defer ns_exec "$HV2" nft delete table inet filter
+	# shellcheck disable=SC2016	# what the other shell expands
+	ns_exec "$HV1" bash -c 'exec 3<>"/dev/tcp/$1/99"' - "$(target $1)" 2>"$TMP/said" &&
+		fail "connected"
+	grep -q "refused" "$TMP/said" || fail "no reset: $(<"$TMP/said")"
+	carried 1 1
+}
+
+# nested FAMILY OUTER-PROTO: under another transform, on xfrm's own paths
+nested() {
+	local f=$1 ns
+
+	xfrm_flush
+	sas $f
+	for ns in "$HV1" "$HV2"; do
+		run ip -n "$ns" xfrm state add src ${OUTER[${f}1]} dst ${OUTER[${f}2]} proto ah spi 0x5001 \
+			reqid 2 mode transport auth-trunc 'hmac(sha256)' 0x${KEY12:2:32} 128 flag af-unspec
+		run ip -n "$ns" xfrm state add src ${OUTER[${f}2]} dst ${OUTER[${f}1]} proto ah spi 0x5002 \
+			reqid 2 mode transport auth-trunc 'hmac(sha256)' 0x${KEY21:2:32} 128 flag af-unspec
+	done
+	policies $f $f
+	for ns in "$HV1" "$HV2"; do
+		policy_all "$ns" $f
+	done
+	counters_mark
+	ping_ok "$HV1" 3 56 "$([ ${SA_MODE:-tunnel} = transport ] && target $f || echo ${INNER[${f}2]})"
+	carried 3 3 hv1:$SPI12:tx-core==3 hv2:$SPI21:tx-core==3 hv2:$SPI12:rx-core==3 hv1:$SPI21:rx-core==3
+}
+
+# policy_all NS FAMILY: AH outside, in place of what is there
+policy_all() {
+	ip -n "$1" xfrm policy flush
+	if [ "$1" = "$HV1" ]; then
+		policy_ah out 1 2 $2 | batch "$1"
+		policy_ah in 2 1 $2 | batch "$1"
+	else
+		policy_ah out 2 1 $2 | batch "$1"
+		policy_ah in 1 2 $2 | batch "$1"
+	fi
+}
+
+policy_ah() {
+	policy_line $1 $2 $3 $4 $4 | sed "s/\$/ tmpl src ${OUTER[$4$2]} dst ${OUTER[$4$3]} proto ah reqid 2 mode transport/"
+}
+
+unreferenced() {
+	[ "$(</sys/module/xfrm_vpe/refcnt)" = 0 ]
+}
+
+# Nothing holds the namespaces' devices, nor the module.
+unloaded() {
+	cleanup_all_ns
+	slowwait unreferenced
+	run timeout "$WAIT_TIMEOUT" rmmod xfrm_vpe
+	module_load
+}
+
+topo_wire || skip_all "no namespaces"
+free_at_once
+# Neighbour discovery is not for policies that cover the hosts themselves.
+for hv in "$HV1" "$HV2"; do
+	for side in 1 2; do
+		ip -n "$hv" neigh replace ${OUTER[6$side]} lladdr 02:00:00:00:00:0$side dev eth0 nud permanent 2>/dev/null
+	done
+done
+wire_start
+vpe_wire_start
+
+chacha() {
+	AEAD='rfc7539esp(chacha20,poly1305)' KEY_BYTES=36
+	"$@"
+}
+
+# with NAME=VALUE... COMMAND...
+with() {
+	while [[ $1 == *=* ]]; do
+		declare -g "$1"
+		shift
+	done
+	"$@"
+}
+
+esn=(flag esn replay-window 128)
+ktap_plan 50
+for f in 4 6; do
+	for mode in tunnel transport; do
+		[ $mode = transport ] && m=transport || m=''
+		ktap_test "IPv$f, $mode: traffic" $m entropy traffic $f
+		ktap_test "IPv$f, $mode: traffic, AES-256, ESN, ICV of 12 bytes" \
+			$m entropy with KEY_BYTES=36 ICV_BITS=96 traffic $f "${esn[@]}"
+		ktap_test "IPv$f, $mode: sent" $m entropy sent $f
+		ktap_test "IPv$f, $mode: sent, ChaCha20-Poly1305, ESN" \
+			$m entropy chacha with ESN=1 sent $f "${esn[@]}"
+		ktap_test "IPv$f, $mode: received" $m entropy received $f replay-window 1024
+		ktap_test "IPv$f, $mode: received, AES-192, ESN" \
+			$m entropy with KEY_BYTES=28 ESN=1 received $f flag esn replay-window 1024
+		ktap_test "IPv$f, $mode: not authentic" $m entropy bad $f
+		ktap_test "IPv$f, $mode: stock ESP there" $m entropy interop $f
+		ktap_test "IPv$f, $mode: stock ESP there, ESN, ICV of 8 bytes" \
+			$m entropy with ICV_BITS=64 interop $f "${esn[@]}"
+	done
+	ktap_test "IPv$f: nobody is told of ports" entropy no_mapping $f
+done
+ktap_test "differences are seen" entropy sent_is_strict
+ktap_test "NVO3 ports" entropy nvo3_ports 4
+ktap_test "fragments share a port" entropy fragments 4
+ktap_test "transport mode takes no fragments" transport entropy no_fragments 4
+ktap_test "transport mode takes no fragments, IPv6" transport entropy no_fragments 6
+ktap_test "flow labels without UDP" label labels
+ktap_test "numbers used up" entropy exhausted 4
+ktap_test "extended numbers beyond 32 bits" entropy extended 6
+ktap_test "update" entropy updated 4
+ktap_test "a packet without device and socket" entropy reset 4
+ktap_test "AH outside, tunnel mode" label nested 6
+ktap_test "namespaces and module go" unloaded
+ktap_finish
