@@ -394,7 +394,7 @@ def pairs():
     return sorted(k for k in named if "+" in k)
 
 
-HOST_JOBS = ["style", "unit", "dissect", "demo"]
+HOST_JOBS = ["style", "unit", "dissect", "demo", "demo-fabric"]
 
 
 def make_jobs(options):
@@ -424,7 +424,8 @@ def host_jobs(test):
             Tests("unit", "unit", ["make", "-s", "--no-print-directory", "-C",
                                    f"{HERE}/unit", "check"]),
             Tests("dissect", "dissect", [f"{HERE}/dissect"]),
-            Job("demo", "demo", [f"{TOP}/demo/run"])]
+            Job("demo", "demo", [f"{TOP}/demo/run"]),
+            Job("demo-fabric", "demo", [f"{TOP}/demo/fabric/run", "-s"])]
     return [job for job in jobs if test in ("", job.name)]
 
 

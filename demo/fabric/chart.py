@@ -97,6 +97,8 @@ def row(entry, top):
     used = sum(1 for load in loads["uplinks"] if load)
     yield text(LEFT, top + 54, f"{used} of {len(loads['uplinks'])} uplinks, the fullest "
                f"{entry['max_mean']:.2f}", "small")
+    yield text(LEFT, top + 70, f"{entry['sent'] - entry['received']} packets lost, "
+               f"{entry['reordered_flows']} flows reordered", "muted", "small")
     for times in range(MOST + 1):
         yield text(PANELS["uplinks"][0] - 10, bottom - times * UNIT + 4, str(times), "muted",
                    "small", "right")
