@@ -4,6 +4,7 @@
 # VPE in UDP: sockets to receive with, source ports and flow labels by window,
 # NAT, and all that may come to such a port. (Bits on the wire: wire; ICMP: pmtu.)
 . "$(dirname "$0")/lib.sh"
+. "$lib_dir/hard.sh"
 
 # begin OUTER [SA-ARG...]
 begin() {
@@ -480,6 +481,7 @@ gone() {
 }
 
 topo_wire || skip_all "no namespaces"
+free_at_once
 wire_start
 ktap_plan 26
 ktap_test "listen" sockets

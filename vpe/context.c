@@ -472,6 +472,14 @@ int vpe_context_reserve(struct vpe_context *ctx, u32 flow, unsigned int n,
 	return err;
 }
 
+/* Without those who came too late. */
+static u64 vpe_context_sent_esp(const struct vpe_context *ctx)
+{
+	u64 sent = atomic64_read(&ctx->sent);
+
+	return sent ? min(sent - 1, ctx->last - ctx->first) + 1 : 0;
+}
+
 /**
  * vpe_context_sent - how many numbers of a window were taken
  * @ctx: key context
@@ -484,7 +492,7 @@ u64 vpe_context_sent(const struct vpe_context *ctx, u32 window)
 	u32 cpu = vpe_context_cpu(ctx, window);
 
 	if (vpe_context_is_esp(ctx))
-		return window ? 0 : atomic64_read(&ctx->sent);
+		return window ? 0 : vpe_context_sent_esp(ctx);
 	if (window < ctx->lanes.first || cpu >= nr_cpu_ids || !cpu_possible(cpu))
 		return 0;
 	window = (window - ctx->lanes.first) & (ctx->lanes.per_cpu - 1);
@@ -521,7 +529,7 @@ u64 vpe_context_infer(struct vpe_context *ctx, u32 low)
 
 	if (ctx->last == U32_MAX)
 		return low;
-	return vpe_window_infer(w ? READ_ONCE(w->top) : ctx->closed,
+	return vpe_window_infer(w ? READ_ONCE(w->top) : READ_ONCE(ctx->closed),
 				ctx->window_size, low);
 }
 
@@ -576,7 +584,7 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 	if (!w)
 		return VPE_NO_MEM;
 	if (vpe_context_is_esp(ctx))
-		vpe_window_close(w, ctx->closed);
+		vpe_window_close(w, READ_ONCE(ctx->closed));
 
 	err = vpe_context_insert(ctx, id, w);
 	if (!err)

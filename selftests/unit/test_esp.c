@@ -144,6 +144,7 @@ static void use_up(u64 last, const struct vpe_esp_end_case *c)
 	for (i = 0; i < 500000; i++)
 		expect_eq(reserve_error(ctx, asked[i % ARRAY_SIZE(asked)]), -EOVERFLOW);
 	expect_eq(vpe_context_last(ctx, 0), last);
+	expect_eq(vpe_context_sent(ctx, 0), c->room);
 	vpe_context_put(ctx);
 }
 
