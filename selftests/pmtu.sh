@@ -267,7 +267,7 @@ for ns in "$HV1" "$HV2"; do
 	ns_exec "$ns" sh -c 'echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
 		echo 0 >/proc/sys/net/ipv6/icmp/ratelimit'
 done
-ktap_plan 36
+ktap_plan 40
 for outer in 4 6; do
 	for inner in 4 6; do
 		ktap_test "$inner in $outer: local sender" both local_sender $outer $inner
@@ -283,6 +283,9 @@ for outer in 4 6; do
 	ktap_test "in UDP, 4 in $outer: tenant" udp tenant vpe $outer 4
 	ktap_test "layout ares in UDP, 4 in $outer: local sender" \
 		udp ares local_sender vpe $outer 4
+	ktap_test "ESP with entropy, 4 in $outer: local sender" \
+		entropy local_sender esp $outer 4
+	ktap_test "ESP with entropy, 6 in $outer: tenant" entropy tenant esp $outer 6
 	ktap_test "in $outer: errors that are believed" both believed $outer
 	ktap_test "in $outer: what was learned expires" both expiry $outer
 done
