@@ -209,6 +209,20 @@ nvo3_ports() {
 	[ "$(awk '$1 >= 49152' <<<"$ports" | wc -l)" = 5 ] || fail "none: $ports"
 }
 
+# Any destination port, and no stock socket at either end
+other_port() {
+	local f=$1 hv
+
+	for hv in "$HV1" "$HV2"; do
+		run ip -n "$hv" xfrm vpe listen 8484
+		defer ip -n "$hv" xfrm vpe listen del 8484
+	done
+	SA_ARGS=(encap espinudp 0 8484 0.0.0.0 entropy)
+	begin $f
+	ping_ok "$HV1" 3 56 "$(target $f)"
+	carried 3 3
+}
+
 # Fragments of one packet share a port: that of their addresses. (They are made
 # before encryption by a tenant; IPv6's at the hypervisor, too.)
 fragments() {
@@ -284,7 +298,7 @@ unloaded() {
 topo_modes
 wire_start
 esn=(flag esn replay-window 128)
-ktap_plan 25
+ktap_plan 26
 for f in 4 6; do
 	for mode in tunnel transport; do
 		[ $mode = transport ] && m=transport || m=''
@@ -297,6 +311,7 @@ for f in 4 6; do
 	done
 	ktap_test "IPv$f: nobody is told of ports" entropy no_mapping $f
 done
+ktap_test "another port" entropy other_port 4
 ktap_test "NVO3 ports" entropy nvo3_ports 4
 ktap_test "fragments share a port" entropy fragments 4
 ktap_test "transport mode takes no fragments" transport entropy no_fragments 4

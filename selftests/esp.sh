@@ -34,13 +34,6 @@ sent_is_strict() {
 	must_fail InvalidTag vpe_wire sent-esp 4 "esp:udp:$(random_key 20)" ${OUTER[41]} ${OUTER[42]} $SPI12 2
 }
 
-# repeat NUMBER FORMAT
-repeat() {
-	local i
-	# shellcheck disable=SC2059	# the format is a parameter
-	for ((i = 0; i < $1; i++)); do printf "$2" $i; done
-}
-
 # received FAMILY [SA-ARG...]: RFC 4303's rules
 received() {
 	local f=$1 n

@@ -890,6 +890,13 @@ sink() {
 	slowwait listening "$HV2" udp 9
 }
 
+# repeat NUMBER FORMAT
+repeat() {
+	local i
+	# shellcheck disable=SC2059	# the format is a parameter
+	for ((i = 0; i < $1; i++)); do printf "$2" $i; done
+}
+
 sink_has() {
 	[ "$(<"$TMP/sink")" = "$1" ]
 }

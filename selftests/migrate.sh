@@ -115,15 +115,46 @@ states_under_load() {
 	moves_under_load 4 $1 1
 }
 
+# directions NS SIDE: contexts of what goes out and of what comes in
+directions() {
+	ip -n "$1" -j xfrm vpe show | jq -c --arg side "$2" \
+		'map([(.src | endswith($side)), .context]) | sort'
+}
+
+# One SPI and one key for both directions, as ESP allows: each clone goes on with
+# the counter and the window of its own.
+one_key() {
+	local ns before=()
+
+	new_keys
+	for ns in "$HV1" "$HV2"; do
+		batch "$ns" <<<"$flush_lines"
+		{
+			sa_line 6 1 2 $SPI12 "$KEY12"
+			sa_line 6 2 1 $SPI12 "$KEY12"
+		} | batch "$ns"
+	done
+	policies 6 6
+	ping_ok "$HV1" 5 56 ${INNER[62]}
+	ns_exec "$HV1" ping -q -n -c 2 -i 0.05 -W 0.2 -t 1 fd00:2::9
+	pause 0.2	# xfrm has the numbers
+	before=("$(directions "$HV1" 1)" "$(directions "$HV2" 1)")
+	moves ${OUTER[61]} ${OUTER[62]} ${OTHER[61]} ${OTHER[62]}
+	[ "$(directions "$HV1" 1)" = "${before[0]}" ] && [ "$(directions "$HV2" 1)" = "${before[1]}" ] ||
+		fail "contexts before: ${before[*]}; after: $(directions "$HV1" 1) $(directions "$HV2" 1)"
+	ping_ok "$HV1" 5 56 ${INNER[62]}
+}
+
 backlog_grow
 topo_wire || skip_all "no namespaces"
 other_addresses
-ktap_plan 7
+ktap_plan 8
 ktap_test "IPv4 to IPv4" moves_under_load 4 4 "$(count 3 1)"
 ktap_test "IPv4 to IPv6" moves_under_load 4 6 1
 ktap_test "IPv6 to IPv4" moves_under_load 6 4 1
 ktap_test "IPv6 to IPv6" moves_under_load 6 6 1
 ktap_test "IPv6 to IPv6, ESP with entropy" label moves_under_load 6 6 1
+ktap_test "IPv6 to IPv6, ESP with entropy, one key and SPI both ways" label one_key
 ktap_test "SAs alone, IPv4 to IPv4" states_under_load 4
 ktap_test "SAs alone, IPv4 to IPv6" states_under_load 6
 ktap_finish

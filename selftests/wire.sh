@@ -45,12 +45,6 @@ sent_is_strict() {
 	vpe_wire sent 4 "$KEY12" ${OUTER[41]} ${OUTER[42]} $SPI12
 }
 
-repeat() {
-	local i
-	# shellcheck disable=SC2059	# the format is a parameter
-	for ((i = 0; i < $1; i++)); do printf "$2" $i; done
-}
-
 # received OUTER KEY-BYTES: packets with and without padding are delivered, fill
 # packets are counted, what has no inner packet is dropped; all were authentic,
 # so their windows took note of them

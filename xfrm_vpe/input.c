@@ -313,6 +313,9 @@ static void vpe_rx_finish_transport(struct vpe_rx *rx)
 	 * ours. With netfilter it makes no other difference.
 	 */
 	BUILD_BUG_ON(!IS_ENABLED(CONFIG_NETFILTER));
+	/* The packet waits in a queue there, beyond this RCU read side. */
+	if (skb_dst(rx->skb))
+		skb_dst_force(rx->skb);
 	afinfo->transport_finish(rx->skb, 0);
 }
 
@@ -707,36 +710,62 @@ static bool vpe_err_is_ours(const struct sk_buff *skb, unsigned int offset,
 	return sa && sa->layout == VPE_ARES;
 }
 
-/* As esp4_err() */
-static int vpe4_err_handler(struct sk_buff *skb, u32 info)
+/**
+ * vpe4_icmp - do what an ICMP error asks for, as esp4_err()
+ * @skb: the error, skb->data at the IP header of our packet in it
+ * @info: of it
+ * @proto: IP protocol of our packet
+ *
+ * Context: RCU read side.
+ */
+void vpe4_icmp(struct sk_buff *skb, u32 info, u8 proto)
 {
-	const struct iphdr *iph = (const struct iphdr *)skb->data;
-	const struct icmphdr *icmph = icmp_hdr(skb);
+	const struct icmphdr *icmph = (const struct icmphdr *)(skb->data - sizeof(*icmph));
 	struct net *net = dev_net(skb->dev);
 
-	if (!vpe_err_is_ours(skb, iph->ihl * 4, &iph->daddr, AF_INET))
-		return -ENOENT;
 	if (icmph->type == ICMP_DEST_UNREACH && icmph->code == ICMP_FRAG_NEEDED)
-		ipv4_update_pmtu(skb, net, info, 0, IPPROTO_ESP);
+		ipv4_update_pmtu(skb, net, info, 0, proto);
 	else if (icmph->type == ICMP_REDIRECT)
-		ipv4_redirect(skb, net, 0, IPPROTO_ESP);
-	return 0;
+		ipv4_redirect(skb, net, 0, proto);
 }
 
-/* As esp6_err() */
-static int vpe6_err_handler(struct sk_buff *skb, struct inet6_skb_parm *opt,
-			    u8 type, u8 code, int offset, __be32 info)
+/**
+ * vpe6_icmp - do what an ICMPv6 error asks for, as esp6_err()
+ * @skb: the error, skb->data at the IPv6 header of our packet in it
+ * @type: of the error
+ * @info: of it, network order
+ *
+ * Context: RCU read side.
+ */
+void vpe6_icmp(struct sk_buff *skb, u8 type, __be32 info)
 {
-	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)skb->data;
 	struct net *net = dev_net(skb->dev);
 	kuid_t uid = sock_net_uid(net, NULL);
 
-	if (!vpe_err_is_ours(skb, offset, &ip6h->daddr, AF_INET6))
-		return -ENOENT;
 	if (type == ICMPV6_PKT_TOOBIG)
 		ip6_update_pmtu(skb, net, info, 0, 0, uid);
 	else if (type == NDISC_REDIRECT)
 		ip6_redirect(skb, net, skb->dev->ifindex, 0, uid);
+}
+
+static int vpe4_err_handler(struct sk_buff *skb, u32 info)
+{
+	const struct iphdr *iph = (const struct iphdr *)skb->data;
+
+	if (!vpe_err_is_ours(skb, iph->ihl * 4, &iph->daddr, AF_INET))
+		return -ENOENT;
+	vpe4_icmp(skb, info, IPPROTO_ESP);
+	return 0;
+}
+
+static int vpe6_err_handler(struct sk_buff *skb, struct inet6_skb_parm *opt,
+			    u8 type, u8 code, int offset, __be32 info)
+{
+	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)skb->data;
+
+	if (!vpe_err_is_ours(skb, offset, &ip6h->daddr, AF_INET6))
+		return -ENOENT;
+	vpe6_icmp(skb, type, info);
 	return 0;
 }
 

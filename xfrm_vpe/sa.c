@@ -430,6 +430,38 @@ static bool vpe_sa_lanes_suit(const struct vpe_sa *sa)
 	return sa->ctx->lanes.first || !vpe_sa_needs_first(sa);
 }
 
+/* Tell the rest of xfrm what it must know, and keep it from what is ours. */
+static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
+{
+	x->data = sa->tfm;
+	x->geniv = sa->geniv;
+	x->props.header_len = vpe_sa_format(sa)->hlen;
+	if (sa->udp)
+		x->props.header_len += sizeof(struct udphdr);
+	if (x->props.mode == XFRM_MODE_TUNNEL)
+		x->props.header_len += x->props.family == AF_INET ?
+				       sizeof(struct iphdr) :
+				       sizeof(struct ipv6hdr);
+	x->props.trailer_len = 0;
+	if (vpe_sa_is_esp(sa))
+		x->props.trailer_len = VPE_ESP_TRAILER_MAX + sa->icv_len;
+
+	/* Bundles take their output function from this family's slot. */
+	x->inner_mode.family = AF_VPE;
+	x->inner_mode_iaf.family = AF_VPE;
+
+	if (x->type_offload) {
+		module_put(x->type_offload->owner);
+		x->type_offload = NULL;
+	}
+	/*
+	 * Where the above comes too early. The clone that xfrm_state_migrate()
+	 * makes gets no type_offload.
+	 */
+	if (vpe_xfrm_sets_offload_late() && !vpe_is_clone(x))
+		x->tfcpad = VPE_TFCPAD_NO_OFFLOAD;
+}
+
 static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
 {
 	int err = -EEXIST;
@@ -451,6 +483,8 @@ static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
 		goto out;
 	}
 	sa->hashed = true;
+	/* Before anybody finds it in the list: a clone is valid by now. */
+	vpe_sa_dress(sa, sa->x);
 	sa->id = ++vpe_sa_ids;
 	list_add_tail(&sa->list, &vpe_sa_list);
 	sa->vnet->nr_sas++;
@@ -676,38 +710,6 @@ static struct vpe_sa *vpe_sa_alloc(struct xfrm_state *x)
 	return ERR_PTR(err);
 }
 
-/* Tell the rest of xfrm what it must know, and keep it from what is ours. */
-static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
-{
-	x->data = sa->tfm;
-	x->geniv = sa->geniv;
-	x->props.header_len = vpe_sa_format(sa)->hlen;
-	if (sa->udp)
-		x->props.header_len += sizeof(struct udphdr);
-	if (x->props.mode == XFRM_MODE_TUNNEL)
-		x->props.header_len += x->props.family == AF_INET ?
-				       sizeof(struct iphdr) :
-				       sizeof(struct ipv6hdr);
-	x->props.trailer_len = 0;
-	if (vpe_sa_is_esp(sa))
-		x->props.trailer_len = VPE_ESP_TRAILER_MAX + sa->icv_len;
-
-	/* Bundles take their output function from this family's slot. */
-	x->inner_mode.family = AF_VPE;
-	x->inner_mode_iaf.family = AF_VPE;
-
-	if (x->type_offload) {
-		module_put(x->type_offload->owner);
-		x->type_offload = NULL;
-	}
-	/*
-	 * Where the above comes too early. The clone that xfrm_state_migrate()
-	 * makes gets no type_offload.
-	 */
-	if (vpe_xfrm_sets_offload_late() && !vpe_is_clone(x))
-		x->tfcpad = VPE_TFCPAD_NO_OFFLOAD;
-}
-
 /**
  * struct vpe_clash - what stands in the way of an SA in layout ares
  * @ares: the SA
@@ -795,7 +797,6 @@ int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack)
 		vpe_sa_free(sa);
 		goto refused;
 	}
-	vpe_sa_dress(sa, x);
 	vpe_clash_warn(x, extack);
 	return 0;
 

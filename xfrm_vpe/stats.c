@@ -242,7 +242,8 @@ void vpe_stats_fold(struct vpe_sa *sa)
 
 	spin_lock_bh(&x->lock);
 	vpe_fold_lifetime(x, grew.stat);
-	if (vpe_sa_is_esp(sa))
+	/* xfrm frees replay_esn of a dead one before it has us destroy it. */
+	if (vpe_sa_is_esp(sa) && x->km.state != XFRM_STATE_DEAD)
 		vpe_fold_replay(sa);
 	x->stats.replay += grew.drop[VPE_A_DROPS_RX_REPLAY];
 	x->stats.replay_window += grew.drop[VPE_A_DROPS_RX_OLD];

@@ -285,17 +285,12 @@ void vpe_listen_flush(struct vpe_net *vnet)
 static int vpe4_udp_err(struct sk_buff *skb, u32 info)
 {
 	const struct iphdr *iph = (const struct iphdr *)skb->data;
-	const struct icmphdr *icmph = (const struct icmphdr *)(skb->data - sizeof(*icmph));
-	struct net *net = dev_net(skb->dev);
 
 	if (!vpe_sa_any() ||
-	    !vpe_sa_of_packet(net, skb, iph->ihl * 4 + sizeof(struct udphdr),
+	    !vpe_sa_of_packet(dev_net(skb->dev), skb, iph->ihl * 4 + sizeof(struct udphdr),
 			      (const xfrm_address_t *)&iph->daddr, AF_INET))
 		return -ENOENT;
-	if (icmph->type == ICMP_DEST_UNREACH && icmph->code == ICMP_FRAG_NEEDED)
-		ipv4_update_pmtu(skb, net, info, 0, IPPROTO_UDP);
-	else if (icmph->type == ICMP_REDIRECT)
-		ipv4_redirect(skb, net, 0, IPPROTO_UDP);
+	vpe4_icmp(skb, info, IPPROTO_UDP);
 	return 0;
 }
 
@@ -303,17 +298,12 @@ static int vpe6_udp_err(struct sk_buff *skb, struct inet6_skb_parm *opt,
 			u8 type, u8 code, int offset, __be32 info)
 {
 	const struct ipv6hdr *ip6h = (const struct ipv6hdr *)skb->data;
-	struct net *net = dev_net(skb->dev);
-	kuid_t uid = sock_net_uid(net, NULL);
 
 	if (!vpe_sa_any() ||
-	    !vpe_sa_of_packet(net, skb, offset + sizeof(struct udphdr),
+	    !vpe_sa_of_packet(dev_net(skb->dev), skb, offset + sizeof(struct udphdr),
 			      (const xfrm_address_t *)&ip6h->daddr, AF_INET6))
 		return -ENOENT;
-	if (type == ICMPV6_PKT_TOOBIG)
-		ip6_update_pmtu(skb, net, info, 0, 0, uid);
-	else if (type == NDISC_REDIRECT)
-		ip6_redirect(skb, net, skb->dev->ifindex, 0, uid);
+	vpe6_icmp(skb, type, info);
 	return 0;
 }
 

@@ -294,6 +294,8 @@ int vpe_input_init(void);
 void vpe_input_exit(void);
 unsigned int vpe_input_window_size(const struct vpe_sa *sa);
 int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb);
+void vpe4_icmp(struct sk_buff *skb, u32 info, u8 proto);
+void vpe6_icmp(struct sk_buff *skb, u8 type, __be32 info);
 
 /* udp.c */
 extern struct mutex vpe_listen_mutex;
