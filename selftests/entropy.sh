@@ -50,6 +50,12 @@ traffic() {
 	counters_mark
 	ping_ok "$HV1" 1 4000 $to -M dont
 	ping_ok "$HV1" 1 60000 $to -M dont
+	if [ ${SA_MODE:-tunnel} = transport ]; then
+		ns_exec "$HV1" ping -n -c 1 -W 0.2 -s 65500 $to -M dont >"$TMP/ping" 2>&1 &&
+			fail "a packet larger than any was sent"
+		counters_check hv1:$SPI12:tx-size==1 hv1:-:XfrmOutStateModeError==1 "hv?:*:?x-packets>0"
+		counters_mark
+	fi
 	iperf_server "$HV2"
 	iperf "$HV1" $to -n "$(count 3M 300K)"
 	iperf "$HV1" $to -n "$(count 3M 300K)" -R
@@ -297,7 +303,7 @@ unloaded() {
 
 topo_modes
 wire_start
-esn=(flag esn replay-window 128)
+esn=(flag esn replay-window 4096)
 ktap_plan 26
 for f in 4 6; do
 	for mode in tunnel transport; do

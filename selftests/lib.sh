@@ -476,8 +476,12 @@ policy() {
 # family
 policy_line() {
 	if [ ${SA_MODE:-tunnel} = transport ]; then
-		echo "xfrm policy add src ${OUTER[$5$2]} dst ${OUTER[$5$3]} dir $1" \
+		echo "xfrm policy add src ${OUTER[$5$2]} dst ${OUTER[$5$3]} dir $1 priority 10" \
 			"tmpl proto esp reqid 1 mode transport"
+		# UDP asks for a policy before it hands the packet on.
+		[ $1 != in ] ||
+			echo "xfrm policy add src ${OUTER[$5$2]} dst ${OUTER[$5$3]} proto udp" \
+				"dport 4500 dir in priority 1"
 		return
 	fi
 	echo "xfrm policy add src ${NET[$4$2]} dst ${NET[$4$3]} dir $1 tmpl" \

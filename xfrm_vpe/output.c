@@ -488,11 +488,30 @@ static bool vpe_tx_fits(struct sk_buff *skb, u32 mtu)
 	return skb->len <= mtu;
 }
 
+/*
+ * Would what we make of it in transport mode be too big for any IP packet? In
+ * tunnel mode the inner one is fragmented before.
+ */
+static bool vpe_tx_is_huge(const struct sk_buff *skb)
+{
+	const struct xfrm_state *x = skb_dst(skb)->xfrm;
+	unsigned int max = IP_MAX_MTU;
+
+	if (skb->protocol == htons(ETH_P_IPV6))
+		max += sizeof(struct ipv6hdr);
+	return x->props.mode == XFRM_MODE_TRANSPORT && !skb_is_gso(skb) &&
+	       skb->len + x->props.header_len + x->props.trailer_len > max;
+}
+
 /* Does the packet fit the path, or may it be fragmented? (RFC 4301, 8.2) */
 static bool vpe_tx_check_size(struct sk_buff *skb)
 {
 	u32 mtu = dst_mtu(skb_dst(skb));
 
+	if (unlikely(vpe_tx_is_huge(skb))) {
+		vpe_tx_too_big(skb, mtu);
+		return false;
+	}
 	if (skb->ignore_df)
 		return true;
 	if (skb->protocol == htons(ETH_P_IP)) {

@@ -14,7 +14,6 @@
  * Locks: vpe_listen_mutex guards the lists of sockets.
  */
 #include <linux/icmp.h>
-#include <linux/kmod.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <net/icmp.h>
@@ -141,28 +140,6 @@ static int vpe6_udp_rcv(struct sock *sk, struct sk_buff *skb)
 	return xfrm6_rcv_encap(skb, IPPROTO_ESP, 0, UDP_ENCAP_ESPINUDP);
 }
 
-/*
- * Policies are for what is in these packets. Without this, one that covers the
- * hosts' own addresses, as in transport mode, would have UDP drop them.
- */
-static int vpe_listen_bypass(struct sock *sk)
-{
-	int opt = sk->sk_family == AF_INET ? IP_XFRM_POLICY : IPV6_XFRM_POLICY;
-	struct xfrm_userpolicy_info pol = {
-		.sel.family	= sk->sk_family,
-		.action		= XFRM_POLICY_ALLOW,
-		.dir		= XFRM_POLICY_IN,
-	};
-	int err;
-
-	err = xfrm_user_policy(sk, opt, KERNEL_SOCKPTR(&pol), sizeof(pol));
-	if (err != -EINVAL)
-		return err;
-	/* Nobody is there who knows policies: xfrm_user does. */
-	request_module("net-pf-%d-proto-%d", PF_NETLINK, NETLINK_XFRM);
-	return xfrm_user_policy(sk, opt, KERNEL_SOCKPTR(&pol), sizeof(pol));
-}
-
 static int vpe_listen_open(struct net *net, struct vpe_listen *listen,
 			   u16 family, struct socket **sock)
 {
@@ -185,7 +162,7 @@ static int vpe_listen_open(struct net *net, struct vpe_listen *listen,
 		return err;
 	}
 	setup_udp_tunnel_sock(net, vpe_tunnel_sock(*sock), &cfg);
-	return vpe_listen_bypass((*sock)->sk);
+	return 0;
 }
 
 static void vpe_listen_close(struct vpe_listen *listen)
