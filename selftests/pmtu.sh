@@ -93,10 +93,10 @@ local_sender() {
 	local kind=$1 outer=$2 inner=$3 mtu
 
 	begin $kind $outer $inner 1400
-	lost "$HV1" $inner 1420 ${INNER[${inner}2]} -M 'do'
+	lost "$HV1" $inner 1410 ${INNER[${inner}2]} -M 'do'
 	slowwait learned "$HV1" 2 $outer 1400
 	vpe_counts $kind hv1:$SPI12:tx-packets==1
-	told "$HV1" $inner 1420 ${INNER[${inner}2]} "essage too long.*mtu[:=] *$mtu\$"
+	told "$HV1" $inner 1410 ${INNER[${inner}2]} "essage too long.*mtu[:=] *$mtu\$"
 	told "$HV1" $inner $((mtu + 1)) ${INNER[${inner}2]} "essage too long.*mtu[:=] *$mtu\$"
 	ping_ok "$HV1" 1 "$(size $inner $mtu)" ${INNER[${inner}2]} -M 'do'
 	vpe_counts $kind hv1:$SPI12:tx-packets==2 hv2:$SPI12:rx-packets==1 \
@@ -104,9 +104,9 @@ local_sender() {
 
 	# The answer was of the same size, but no larger.
 	unlearned "$HV2" 1 $outer
-	lost "$HV2" $inner 1420 ${INNER[${inner}1]} -M 'do'
+	lost "$HV2" $inner 1410 ${INNER[${inner}1]} -M 'do'
 	slowwait learned "$HV2" 1 $outer 1400
-	told "$HV2" $inner 1420 ${INNER[${inner}1]} "essage too long.*mtu[:=] *$mtu\$"
+	told "$HV2" $inner 1410 ${INNER[${inner}1]} "essage too long.*mtu[:=] *$mtu\$"
 }
 
 # The same for a tenant, who hears it from hv1.
@@ -119,9 +119,9 @@ tenant() {
 		what="Packet too big: mtu=$mtu\$"
 		size=("hv1:$SPI12:tx-size==2" hv1:-:XfrmOutStateModeError==2)
 	fi
-	lost "$TENANT1" $inner 1420 ${TENANT[${inner}2]} -M 'do'
+	lost "$TENANT1" $inner 1410 ${TENANT[${inner}2]} -M 'do'
 	slowwait learned "$HV1" 2 $outer 1400
-	told "$TENANT1" $inner 1420 ${TENANT[${inner}2]} "$what"
+	told "$TENANT1" $inner 1410 ${TENANT[${inner}2]} "$what"
 	forget_lines ${INNER[41]} ${INNER[61]} default default | batch "$TENANT1"
 	told "$TENANT1" $inner $((mtu + 1)) ${TENANT[${inner}2]} "$what"
 	ping_ok "$TENANT1" 1 "$(size $inner $mtu)" ${TENANT[${inner}2]} -M 'do'
@@ -149,14 +149,14 @@ without_df() {
 	begin $kind $outer $inner 1400
 	if [ $outer$inner != 44 ]; then
 		# Both learn
-		lost "$HV1" $inner 1420 ${INNER[${inner}2]} -M dont
+		lost "$HV1" $inner 1410 ${INNER[${inner}2]} -M dont
 		slowwait learned "$HV1" 2 $outer 1400
-		lost "$HV2" $inner 1420 ${INNER[${inner}1]} -M dont
+		lost "$HV2" $inner 1410 ${INNER[${inner}1]} -M dont
 		slowwait learned "$HV2" 1 $outer 1400
 		counters_mark
 	fi
 	before=$(fragmented "$where" $outer)
-	ping_ok "$HV1" 2 "$(size $inner 1420)" ${INNER[${inner}2]} -M dont
+	ping_ok "$HV1" 2 "$(size $inner 1410)" ${INNER[${inner}2]} -M dont
 	if [ $inner = 4 ]; then
 		[ $(($(fragmented "$where" $outer) - before)) -ge 2 ] || fail "not fragmented"
 	else
@@ -172,8 +172,8 @@ nopmtudisc() {
 
 	begin $kind 4 $inner 1400 flag nopmtudisc
 	before=$(fragmented "$MID" 4)
-	ping_ok "$HV1" 1 "$(size $inner 1420)" ${INNER[${inner}2]} -M 'do'
-	ping_ok "$TENANT1" 1 "$(size $inner 1420)" ${TENANT[${inner}2]} -M 'do'
+	ping_ok "$HV1" 1 "$(size $inner 1410)" ${INNER[${inner}2]} -M 'do'
+	ping_ok "$TENANT1" 1 "$(size $inner 1410)" ${TENANT[${inner}2]} -M 'do'
 	[ $(($(fragmented "$MID" 4) - before)) = 4 ] || fail "not fragmented"
 	unlearned "$HV1" 2 4
 	[ $kind = esp ] || carried 2 2
@@ -205,7 +205,7 @@ believed() {
 	run ns_exec "$MID" python3 -S "$lib_dir/tools/too_big.py" "${ends[@]}" 0x1003 1300 $SPI12 1380
 	slowwait learned "$HV1" 2 $outer 1380
 	mtu=$((1380 - ${OVERHEAD[$kind$outer]}))
-	told "$HV1" 4 1420 ${INNER[42]} "essage too long.*mtu[:=] *$mtu\$"
+	told "$HV1" 4 1410 ${INNER[42]} "essage too long.*mtu[:=] *$mtu\$"
 	[ $kind = esp ] || counters_check hv1:$SPI12:tx-packets==0
 }
 
@@ -216,13 +216,13 @@ expiry() {
 	begin $kind $outer 4 1400
 	defer ns_exec "$HV1" sh -c "echo 600 >$ip/route/mtu_expires"
 	run ns_exec "$HV1" sh -c "echo $(count 2 5) >$ip/route/mtu_expires"
-	lost "$HV1" 4 1420 ${INNER[42]} -M 'do'
+	lost "$HV1" 4 1410 ${INNER[42]} -M 'do'
 	slowwait learned "$HV1" 2 $outer 1400
-	told "$HV1" 4 1420 ${INNER[42]} "essage too long.*mtu[:=] *$mtu\$"
+	told "$HV1" 4 1410 ${INNER[42]} "essage too long.*mtu[:=] *$mtu\$"
 	path_mtu 1500
 	slowwait forgotten "$HV1" 2 $outer
 	counters_mark
-	ping_ok "$HV1" 1 "$(size 4 1420)" ${INNER[42]} -M 'do'
+	ping_ok "$HV1" 1 "$(size 4 1410)" ${INNER[42]} -M 'do'
 	[ $kind = esp ] || carried 1 1
 }
 
