@@ -619,6 +619,8 @@ static struct vpe_sa *vpe_sa_original(const struct vpe_sa *sa, const u8 *key,
 	lockdep_assert_held(&vpe_sa_mutex);
 	if (!vpe_is_clone(sa->x))
 		return NULL;
+	/* xfrm frees replay_esn of dead ones a grace period later. */
+	rcu_read_lock();
 	list_for_each_entry(old, &vpe_sa_list, list)
 		if (old->spi == sa->spi && old->vnet == sa->vnet &&
 		    old->layout == sa->layout &&
@@ -627,6 +629,7 @@ static struct vpe_sa *vpe_sa_original(const struct vpe_sa *sa, const u8 *key,
 		    (!found || vpe_sa_likeness(old->x, sa->x) >
 			       vpe_sa_likeness(found->x, sa->x)))
 			found = old;
+	rcu_read_unlock();
 	return found;
 }
 
