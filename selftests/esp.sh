@@ -170,6 +170,29 @@ extended() {
 	counters_check hv2:$SPI12:rx-auth==1 hv2:-:XfrmInStateProtoError==1
 }
 
+# What is not authentic does not fix where the window begins: the state that a standby
+# hands over counts, up to the first packet.
+handed_over() {
+	local f=$1
+
+	begin $f replay-window 32	# more, and xfrm has another state
+	sink
+	inject flipped $f 100
+	counters_wait_quiet
+	run ns_exec "$HV2" python3 "$lib_dir/tools/newae.py" $SPI12 ${OUTER[${f}1]} ${OUTER[${f}2]} 0 1000
+	run ns_exec "$HV1" python3 "$lib_dir/tools/newae.py" $SPI12 ${OUTER[${f}1]} ${OUTER[${f}2]} 2000 0
+	counters_mark
+	inject esp_from $f 1000
+	inject esp_from $f 999
+	counters_check hv2:$SPI12:rx-old==2 hv2:-:XfrmInStateSeqError==2 hv2:$SPI12:windows==0
+	inject esp_from $f 1001
+	counters_check hv2:$SPI12:rx-old==2 hv2:-:XfrmInStateSeqError==2 hv2:$SPI12:rx-packets==1
+	counters_mark
+	ping_ok "$HV1" 1 56 "$(target $f)"
+	carried 1 1
+	[[ $(numbers "$HV1" $SPI12) == *"oseq 0x7d1,"* ]] || fail "$(numbers "$HV1" $SPI12)"
+}
+
 # An update is the same SA: numbers and window go on.
 updated() {
 	local f=$1 hv
@@ -231,7 +254,7 @@ chacha() {
 topo_modes
 vpe_wire_start
 esn=(flag esn replay-window 128)
-ktap_plan 25
+ktap_plan 26
 for f in 4 6; do
 	for mode in tunnel transport; do
 		[ $mode = transport ] && m=transport || m=''
@@ -247,6 +270,7 @@ done
 ktap_test "differences are seen" entropy sent_is_strict
 ktap_test "numbers used up" entropy exhausted 4
 ktap_test "extended numbers beyond 32 bits" entropy extended 6
+ktap_test "replay state handed over" entropy handed_over 4
 ktap_test "update" entropy updated 4
 ktap_test "AH outside" label nested 6
 ktap_finish

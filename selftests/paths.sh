@@ -182,8 +182,18 @@ sprayed() {
 	reordered
 }
 
-# behind ENCAP: SAs with hv2 where the router hides it
+# behind ENCAP CHAIN: the router hides hv2; and what it does with what comes in
 behind() {
+	run ns_exec "$ROUTER" nft -f - <<-END
+		table ip nat {
+			chain post {
+				type nat hook postrouting priority srcnat
+				oifname "near" ip saddr $outer2 snat to $public
+			}
+			$2
+		}
+	END
+	defer ns_exec "$ROUTER" nft delete table ip nat
 	new_keys
 	half "$HV1" $outer1 $public $public $outer1 vpe "$1" "$1"
 	half "$HV2" $outer1 $outer2 $outer2 $outer1 vpe "$1" "$1"
@@ -196,20 +206,10 @@ behind() {
 fixed_port() {
 	local encap='encap espinudp 4500 4500 0.0.0.0'
 
-	run ns_exec "$ROUTER" nft -f - <<-END
-		table ip nat {
-			chain post {
-				type nat hook postrouting priority srcnat
-				oifname "near" ip saddr $outer2 snat to $public
-			}
-			chain in {
-				type filter hook input priority filter
-				iifname "near" udp dport 4500 drop
-			}
-		}
-	END
-	defer ns_exec "$ROUTER" nft delete table ip nat
-	behind "$encap"
+	behind "$encap" "chain in {
+		type filter hook input priority filter
+		iifname near udp dport 4500 drop
+	}"
 	# nobody knows hv2 yet
 	ns_exec "$HV1" ping -q -n -c 2 -i 0.05 -W 0.2 ${INNER[42]} && fail "ping was answered"
 	counters_check hv1:$SPI12:tx-packets==2
@@ -223,20 +223,10 @@ fixed_port() {
 forwarded_port() {
 	local encap='encap espinudp 0 4500 0.0.0.0'
 
-	run ns_exec "$ROUTER" nft -f - <<-END
-		table ip nat {
-			chain pre {
-				type nat hook prerouting priority dstnat
-				iifname "near" ip daddr $public udp dport 4500 dnat to $outer2
-			}
-			chain post {
-				type nat hook postrouting priority srcnat
-				oifname "near" ip saddr $outer2 snat to $public
-			}
-		}
-	END
-	defer ns_exec "$ROUTER" nft delete table ip nat
-	behind "$encap"
+	behind "$encap" "chain pre {
+		type nat hook prerouting priority dstnat
+		iifname near ip daddr $public udp dport 4500 dnat to $outer2
+	}"
 	discard
 	send 1024
 	counters_check hv1:$SPI12:tx-packets==1024 hv2:$SPI12:rx-packets==1024 "hv?:$SPI21:*x-packets>=0"

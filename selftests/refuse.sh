@@ -59,7 +59,7 @@ refused() {
 
 	for ip in ip ip-stock; do
 		[ "$(type -t $ip)" ] || continue
-		KEY=$(random_key 16)
+		KEY=$(random_key ${KEY_BYTES:-16})
 		says "$sentence" add $ip "$@"
 	done
 	nothing_left
@@ -147,15 +147,7 @@ entropy() {
 
 # esp_refused SENTENCE ARG...: ESP with entropy, by both programs
 esp_refused() {
-	local sentence=$1 ip
-	shift
-
-	for ip in ip ip-stock; do
-		[ "$(type -t $ip)" ] || continue
-		KEY=$(random_key 20)
-		says "$sentence" add $ip proto esp xflag $ESP_XFLAG "$@"
-	done
-	nothing_left
+	KEY_BYTES=20 refused "$1" proto esp xflag $ESP_XFLAG "${@:2}"
 }
 
 esp_entropy() {

@@ -530,7 +530,7 @@ u64 vpe_context_infer(struct vpe_context *ctx, u32 low)
 	if (ctx->last == U32_MAX)
 		return low;
 	return vpe_window_infer(w ? READ_ONCE(w->top) : READ_ONCE(ctx->closed),
-				ctx->window_size, low);
+				READ_ONCE(ctx->window_size), low);
 }
 
 /**
@@ -568,7 +568,8 @@ static int vpe_context_insert(struct vpe_context *ctx, u32 id,
 	if (err)
 		atomic_dec(&scope->windows);
 	else
-		ctx->nr_windows++;
+		/* Pairs with vpe_context_has_windows(). */
+		smp_store_release(&ctx->nr_windows, ctx->nr_windows + 1);
 out:
 	xa_unlock_bh(&ctx->windows);
 	return err;
@@ -577,14 +578,17 @@ out:
 static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 					       u64 seq, struct vpe_window **wp)
 {
+	u64 closed = READ_ONCE(ctx->closed);
 	struct vpe_window *w;
 	int err;
 
-	w = vpe_window_alloc(ctx->window_size, seq, GFP_ATOMIC);
+	if (vpe_context_is_esp(ctx) && seq <= closed)
+		return VPE_OLD;
+	w = vpe_window_alloc(READ_ONCE(ctx->window_size), seq, GFP_ATOMIC);
 	if (!w)
 		return VPE_NO_MEM;
 	if (vpe_context_is_esp(ctx))
-		vpe_window_close(w, READ_ONCE(ctx->closed));
+		vpe_window_close(w, closed);
 
 	err = vpe_context_insert(ctx, id, w);
 	if (!err)
@@ -605,9 +609,9 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
  * @wp: set to the window that was there, or to NULL: the packet made it, or
  *	there is none
  *
- * A window that was not there is made, and takes whatever number it is; of ESP
- * only what is not closed may be asked for. It is never evicted while the
- * context lives: that would let old packets in again.
+ * A window that was not there is made, and takes whatever number it is, but in
+ * ESP what is closed. It is never evicted while the context lives: that would
+ * let old packets in again.
  *
  * Context: softirqs disabled, RCU read side.
  * Return: %VPE_FRESH if the packet is to be accepted.

@@ -76,8 +76,9 @@ struct vpe_lane {
  * @lanes: which windows are used
  * @spread: what makes a source port of a Window ID, see vpe_context_entropy()
  * @windows: replay windows by Sender ID << 16 | Window ID
- * @window_size: packets, for windows to be made
- * @closed: ESP's window is made with this number and all below it refused
+ * @window_size: packets, for windows to be made; stays once there is one
+ * @closed: ESP's window is made with this number and all below it refused;
+ *	likewise
  * @iv_mask: makes a sequence number of ESP an IV
  * @nr_windows: entries of @windows, under its lock
  * @scope: the namespace
@@ -193,6 +194,18 @@ static inline u16 vpe_context_port(const struct vpe_context *ctx, u16 window)
 static inline bool vpe_context_is_esp(const struct vpe_context *ctx)
 {
 	return !ctx->counter;
+}
+
+/**
+ * vpe_context_has_windows - has an authenticated packet come?
+ * @ctx: key context
+ *
+ * Return: true once window_size and closed are in use.
+ */
+static inline bool vpe_context_has_windows(const struct vpe_context *ctx)
+{
+	/* Pairs with vpe_context_insert(). */
+	return smp_load_acquire(&ctx->nr_windows);
 }
 
 /**

@@ -361,7 +361,8 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 		vpe_window_refused(w, verdict);
 		return VPE_A_DROPS_RX_REPLAY;
 	case VPE_OLD:
-		vpe_window_refused(w, verdict);
+		if (w)
+			vpe_window_refused(w, verdict);
 		return VPE_A_DROPS_RX_OLD;
 	case VPE_NO_ROOM:
 		net_warn_ratelimited("vpe: bound of receive windows reached, packet of SPI 0x%08x dropped\n",
@@ -580,26 +581,25 @@ static unsigned int vpe_rx_check(const struct vpe_sa *sa, const struct vpe_seq *
 unsigned int vpe_input_window_size(const struct vpe_sa *sa)
 {
 	const struct xfrm_replay_state_esn *esn = sa->x->replay_esn;
-	u32 size = READ_ONCE(sa->ctx->window_size);
 
-	return size ?: vpe_window_round(esn ? esn->replay_window :
-					      sa->x->props.replay_window);
+	if (likely(vpe_context_has_windows(sa->ctx)))
+		return READ_ONCE(sa->ctx->window_size);
+	return vpe_window_round(esn ? esn->replay_window :
+				      sa->x->props.replay_window);
 }
 
 /*
- * xfrm attaches replay attributes after it made an SA: they are read when the
- * first packet comes.
+ * xfrm attaches replay attributes after it made an SA, and XFRM_MSG_NEWAE may
+ * change them. What they are when the first packet authenticates is used.
  */
 static void vpe_rx_settle(struct vpe_sa *sa)
 {
 	struct vpe_context *ctx = sa->ctx;
 
-	/* Pairs with the store below. */
-	if (likely(smp_load_acquire(&ctx->window_size)))
+	if (likely(vpe_context_has_windows(ctx)))
 		return;
 	WRITE_ONCE(ctx->closed, vpe_sa_replay(sa->x).seq);
-	/* Pairs with the load above. */
-	smp_store_release(&ctx->window_size, vpe_input_window_size(sa));
+	WRITE_ONCE(ctx->window_size, vpe_input_window_size(sa));
 }
 
 /* The least that is a packet of the SA's: ESP's has a trailer, at least. */

@@ -162,6 +162,22 @@ static int vpe_put_sa(struct sk_buff *msg, u32 portid, u32 seq, int flags,
 	return 0;
 }
 
+/*
+ * The mutex keeps SAs in the list; what xfrm frees of one that is deleted
+ * meanwhile, its replay state and encapsulation, an RCU read side keeps.
+ */
+static void vpe_sas_lock(void)
+{
+	mutex_lock(&vpe_sa_mutex);
+	rcu_read_lock();
+}
+
+static void vpe_sas_unlock(void)
+{
+	rcu_read_unlock();
+	mutex_unlock(&vpe_sa_mutex);
+}
+
 /* The SA must not be gone for the user: xfrm keeps dead ones while needed. */
 static bool vpe_sa_is_shown(const struct vpe_sa *sa, const struct net *net)
 {
@@ -240,12 +256,12 @@ int vpe_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!msg)
 		return -ENOMEM;
 
-	mutex_lock(&vpe_sa_mutex);
+	vpe_sas_lock();
 	sa = vpe_nl_find_sa(info, &vpe_key_of_sa);
 	err = PTR_ERR_OR_ZERO(sa);
 	if (!err)
 		err = vpe_put_sa(msg, info->snd_portid, info->snd_seq, 0, sa);
-	mutex_unlock(&vpe_sa_mutex);
+	vpe_sas_unlock();
 	if (!err)
 		return genlmsg_reply(msg, info);
 
@@ -283,7 +299,7 @@ static int vpe_dump_sas(struct sk_buff *skb, struct netlink_callback *cb,
 	struct vpe_dump *dump = vpe_dump(cb);
 	struct vpe_sa *sa;
 
-	mutex_lock(&vpe_sa_mutex);
+	vpe_sas_lock();
 	list_for_each_entry(sa, &vpe_sa_list, list) {
 		if (sa->id < dump->sa ||
 		    !vpe_sa_matches(sa, net, attrs, key))
@@ -294,7 +310,7 @@ static int vpe_dump_sas(struct sk_buff *skb, struct netlink_callback *cb,
 			break;
 		*dump = (struct vpe_dump) { .sa = sa->id + 1 };
 	}
-	mutex_unlock(&vpe_sa_mutex);
+	vpe_sas_unlock();
 	return skb->len;
 }
 
@@ -442,7 +458,7 @@ int vpe_nl_window_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!msg)
 		return -ENOMEM;
 
-	mutex_lock(&vpe_sa_mutex);
+	vpe_sas_lock();
 	sa = vpe_nl_find_sa(info, &vpe_key_of_window);
 	err = PTR_ERR_OR_ZERO(sa);
 	if (!err && !vpe_nl_find_window(sa, info->attrs, &nw)) {
@@ -452,7 +468,7 @@ int vpe_nl_window_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!err)
 		err = vpe_put_window(msg, info->snd_portid, info->snd_seq, 0,
 				     sa, &nw);
-	mutex_unlock(&vpe_sa_mutex);
+	vpe_sas_unlock();
 	if (!err)
 		return genlmsg_reply(msg, info);
 

@@ -552,7 +552,7 @@ static void vpe_sa_leave(struct vpe_sa *sa)
  *
  * Of ESP we carry ours there now and then.
  *
- * Return: what the user gave, or what vpe_stats_fold() left.
+ * Return: what the user gave, or what was folded there.
  */
 struct vpe_replay vpe_sa_replay(const struct xfrm_state *x)
 {
@@ -594,17 +594,21 @@ static struct vpe_context *vpe_sa_vpe_context(const struct vpe_sa *sa, const u8 
 }
 
 /*
- * How much an SA looks as if @x was its clone. Two SAs may have one SPI and
+ * How much an SA looks as if @x was its clone. It lives, or expired just now;
+ * xfrm frees the numbers of dead ones. Two SAs may have one SPI and
  * key, those of the two directions, say; they differ in what they counted, and
  * a host that moves keeps the other's address.
  */
 static unsigned int vpe_sa_likeness(const struct xfrm_state *old,
 				    const struct xfrm_state *x)
 {
-	struct vpe_replay a = vpe_sa_replay(old), b = vpe_sa_replay(x);
+	struct vpe_replay a = {}, b = vpe_sa_replay(x);
 	u16 family = x->props.family;
+	bool lives = READ_ONCE(old->km.state) != XFRM_STATE_DEAD;
 
-	return 2 * (a.oseq == b.oseq && a.seq == b.seq) +
+	if (lives)
+		a = vpe_sa_replay(old);
+	return 4 * lives + 2 * (a.oseq == b.oseq && a.seq == b.seq) +
 	       (old->props.family == family &&
 		(xfrm_addr_equal(&old->id.daddr, &x->id.daddr, family) ||
 		 xfrm_addr_equal(&old->props.saddr, &x->props.saddr, family)));
@@ -619,12 +623,11 @@ static struct vpe_sa *vpe_sa_original(const struct vpe_sa *sa, const u8 *key,
 	lockdep_assert_held(&vpe_sa_mutex);
 	if (!vpe_is_clone(sa->x))
 		return NULL;
-	/* xfrm frees replay_esn of dead ones a grace period later. */
+	/* What dies now keeps its numbers for a grace period. */
 	rcu_read_lock();
 	list_for_each_entry(old, &vpe_sa_list, list)
 		if (old->spi == sa->spi && old->vnet == sa->vnet &&
 		    old->layout == sa->layout &&
-		    READ_ONCE(old->x->km.state) == XFRM_STATE_VALID &&
 		    vpe_context_has_key(old->ctx, key, len) &&
 		    (!found || vpe_sa_likeness(old->x, sa->x) >
 			       vpe_sa_likeness(found->x, sa->x)))

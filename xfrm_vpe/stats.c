@@ -197,7 +197,10 @@ static void vpe_fold_lifetime(struct xfrm_state *x, const u64 *stat)
 	}
 }
 
-/* Where users and IKE daemons look for an ESP SA's numbers. */
+/*
+ * Where users and IKE daemons look for an ESP SA's numbers. xfrm's own input
+ * path, which nested packets take, has a window there: it keeps that.
+ */
 static void vpe_fold_replay(struct vpe_sa *sa)
 {
 	struct xfrm_replay_state_esn *esn = sa->x->replay_esn;
@@ -210,7 +213,7 @@ static void vpe_fold_replay(struct vpe_sa *sa)
 		replay.oseq = vpe_context_last(ctx, 0);
 	rcu_read_lock();
 	w = vpe_context_window(ctx, 0);
-	if (w)
+	if (w && !sa->folded.stat[VPE_A_STATS_RX_CORE])
 		replay.seq = READ_ONCE(w->top);
 	rcu_read_unlock();
 
@@ -225,13 +228,8 @@ static void vpe_fold_replay(struct vpe_sa *sa)
 	}
 }
 
-/**
- * vpe_stats_fold - carry an SA's new counts to its xfrm_state
- * @sa: the SA
- *
- * Context: process; under vpe_sa_mutex; takes x->lock.
- */
-void vpe_stats_fold(struct vpe_sa *sa)
+/* Carry an SA's new counts to its xfrm_state. */
+static void vpe_stats_fold(struct vpe_sa *sa)
 {
 	struct vpe_counters grew;
 	struct xfrm_state *x = sa->x;

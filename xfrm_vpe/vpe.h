@@ -319,7 +319,6 @@ void vpe_offload_exit(void);
 /* stats.c */
 void vpe_counters_sum(const struct vpe_sa *sa, struct vpe_counters *sum);
 void vpe_counters_add(struct vpe_counters *to, const struct vpe_counters *from);
-void vpe_stats_fold(struct vpe_sa *sa);
 void vpe_stats_start(void);
 void vpe_stats_exit(void);
 void vpe_count_drop(struct vpe_sa *sa, struct sk_buff *skb,

@@ -391,6 +391,8 @@ static void first_window(void)
 			seq = closed[i] + ahead[j];
 			ctx = get(&here, U64_MAX);
 			ctx->closed = closed[i];
+			expect_eq(commit(ctx, closed[i]), VPE_OLD);
+			expect(!vpe_context_has_windows(ctx));
 			m = (struct vpe_model) { .size = 64, .mask = 255 };
 			m.set = calloc(256, sizeof(*m.set));
 			expect_eq(commit(ctx, seq), VPE_FRESH);
