@@ -128,6 +128,24 @@ bad() {
 	sunk goodgood
 }
 
+# Packets of every size, from buffers that have room behind them or not
+all_sizes() {
+	begin 4
+	sink
+	counters_mark
+	run ns_exec "$HV1" python3 -S -c '
+import socket, sys
+sys.path.insert(0, sys.argv[1])
+sys.path.append("/usr/lib/python3/dist-packages")
+from vpe_wire import ip_header, udp
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for size in range(1391):
+    packet = udp(*sys.argv[2:4], 9, bytes(size))
+    s.sendto(ip_header(4, *sys.argv[2:4], 17, len(packet), ident=1) + packet, (sys.argv[3], 0))' \
+		"$lib_dir" ${OUTER[41]} ${OUTER[42]}
+	carried 1391 0
+}
+
 # 32-bit numbers end.
 exhausted() {
 	local f=$1
@@ -254,7 +272,7 @@ chacha() {
 topo_modes
 vpe_wire_start
 esn=(flag esn replay-window 128)
-ktap_plan 26
+ktap_plan 27
 for f in 4 6; do
 	for mode in tunnel transport; do
 		[ $mode = transport ] && m=transport || m=''
@@ -268,6 +286,7 @@ for f in 4 6; do
 	done
 done
 ktap_test "differences are seen" entropy sent_is_strict
+ktap_test "all sizes" transport entropy all_sizes
 ktap_test "numbers used up" entropy exhausted 4
 ktap_test "extended numbers beyond 32 bits" entropy extended 6
 ktap_test "replay state handed over" entropy handed_over 4
