@@ -6,17 +6,12 @@
 #include <linux/rcupdate.h>
 #include <linux/timekeeping.h>
 
-#include "../../vpe/context.h"
-#include "shim.h"
-#include "test.h"
+#include "contexts.h"
 
 #define KEY_A	"0123456789abcdef"
 #define KEY_B	"0123456789abcdeF"
-#define NOW	1800000000000000000ULL	/* 2027 */
-#define HOUR	(3600ULL * NSEC_PER_SEC)
 
 static const struct vpe_lanes one_each = { .per_cpu = 1 };
-static struct vpe_scope here, there, untrusted;
 
 static struct vpe_context *get(struct vpe_scope *scope, const char *key)
 {
@@ -27,42 +22,9 @@ static struct vpe_context *get(struct vpe_scope *scope, const char *key)
 	return ctx;
 }
 
-static void load(void)
-{
-	here.windows_max = VPE_NET_WINDOWS_MAX;
-	there.windows_max = VPE_NET_WINDOWS_MAX;
-	here.ahead_max = U64_MAX;
-	there.ahead_max = U64_MAX;
-	untrusted.ahead_max = VPE_AHEAD_MAX;
-	shim_real_ns = NOW;
-	shim_boot_ns = HOUR;
-	vpe_contexts_init();
-}
-
-static void unload(void)
-{
-	vpe_contexts_exit();
-	expect_eq(atomic_read(&here.windows), 0);
-	expect_eq(atomic_read(&here.contexts), 0);
-	expect_eq(atomic_read(&there.contexts), 0);
-}
-
 static u64 reserve(struct vpe_context *ctx, unsigned int cpu, unsigned int n)
 {
-	struct vpe_seq seq = { };
-
-	shim_cpu = cpu;
-	expect_eq(vpe_context_reserve(ctx, 0, n, &seq), 0);
-	expect_eq(seq.window, cpu);
-	expect_eq(shim_preempt_off, 0);
-	return seq.seq;
-}
-
-static int reserve_error(struct vpe_context *ctx, unsigned int n)
-{
-	struct vpe_seq seq = { };
-
-	return vpe_context_reserve(ctx, 0, n, &seq);
+	return reserve_by(ctx, cpu, n, 0, cpu);
 }
 
 /* Each source of the first number is the largest once. */

@@ -8,36 +8,12 @@
 #include <linux/limits.h>
 #include <linux/rcupdate.h>
 
-#include "../../vpe/context.h"
 #include "cases.h"
+#include "contexts.h"
 #include "model.h"
-#include "shim.h"
-#include "test.h"
 
 #define KEY	"0123456789abcdefSALT"
-#define NOW	1800000000000000000ULL	/* 2027 */
 #define SUB	0x100000000ULL		/* numbers of a subspace */
-
-static struct vpe_scope here, there, untrusted;
-
-static void load(void)
-{
-	here = (struct vpe_scope) { .windows_max = VPE_NET_WINDOWS_MAX, .ahead_max = U64_MAX };
-	there = here;
-	untrusted = here;
-	untrusted.ahead_max = VPE_AHEAD_MAX;
-	shim_real_ns = NOW;
-	vpe_contexts_init();
-}
-
-static void unload(void)
-{
-	vpe_contexts_exit();
-	expect_eq(atomic_read(&here.windows), 0);
-	expect_eq(atomic_read(&here.contexts), 0);
-	expect_eq(atomic_read(&there.contexts), 0);
-	expect_eq(atomic_read(&untrusted.contexts), 0);
-}
 
 static struct vpe_context *get(struct vpe_scope *scope, u64 last)
 {
@@ -57,20 +33,7 @@ static struct vpe_context *get_vpe(const char *key)
 
 static u64 reserve(struct vpe_context *ctx, unsigned int cpu, unsigned int n)
 {
-	struct vpe_seq seq = { .window = ~0u };
-
-	shim_cpu = cpu;
-	expect_eq(vpe_context_reserve(ctx, cpu * 12345, n, &seq), 0);
-	expect_eq(seq.window, 0);
-	expect_eq(shim_preempt_off, 0);
-	return seq.seq;
-}
-
-static int reserve_error(struct vpe_context *ctx, unsigned int n)
-{
-	struct vpe_seq seq = { };
-
-	return vpe_context_reserve(ctx, 0, n, &seq);
+	return reserve_by(ctx, cpu, n, cpu * 12345, 0);
 }
 
 /* It begins after the number the user names, whatever that is. */
