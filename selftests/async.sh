@@ -14,25 +14,27 @@ alg_bind() {
 	modprobe vpe_watch "aead=$1" && rmmod vpe_watch
 }
 
-# Driver of gcm(aes) with the highest priority
-gcm_driver() {
-	awk -F ' *: *' '
+cipher='gcm(aes)'
+
+# Driver of the cipher with the highest priority
+best_driver() {
+	awk -F ' *: *' -v cipher="$cipher" '
 		$1 == "name" { name = $2 }
 		$1 == "driver" { driver = $2 }
-		$1 == "priority" && name == "gcm(aes)" && $2 > most {
+		$1 == "priority" && name == cipher && $2 > most {
 			most = $2; best = driver
 		}
 		END { print best }' /proc/crypto
 }
 
-# wrap pcrypt: from now on gcm(aes) is the wrapped one, which has the
+# wrap pcrypt: from now on the cipher is the wrapped one, which has the
 # higher priority. It has to be asked for by its driver's name: any other would
 # be wrapped again and again, for it is not the one that was asked for.
 wrap() {
 	modprobe "$1" || skip "this kernel has no $1"
-	alg_bind 'gcm(aes)' || fail "gcm(aes)"
-	alg_bind "$1($(gcm_driver))" || skip "cannot make $1($(gcm_driver))"
-	[[ $(gcm_driver) == "$1("* ]] || fail "gcm(aes) is still $(gcm_driver)"
+	alg_bind "$cipher" || fail "$cipher"
+	alg_bind "$1($(best_driver))" || skip "cannot make $1($(best_driver))"
+	[[ $(best_driver) == "$1("* ]] || fail "$cipher is still $(best_driver)"
 }
 
 # The wrapped cipher goes with its module, once nobody uses it.
@@ -59,25 +61,26 @@ is_async() {
 }
 
 traffic() {
-	local f=$2 n ns spi
+	local f=$2 n ns spi near=${INNER[${2}1]} far=${INNER[${2}2]}
 
+	[ ${SA_MODE:-tunnel} = tunnel ] || near=${OUTER[${f}1]} far=${OUTER[${f}2]}
 	wrap "$1"
 	tunnel "$f" "$f"
 	is_async "$1"
 	counters_mark
-	ping_ok "$HV1" 5 56 "${INNER[${f}2]}"
-	ping_ok "$HV2" 5 1400 "${INNER[${f}1]}"
-	ping_ok "$HV1" 2 20000 "${INNER[${f}2]}"
+	ping_ok "$HV1" 5 56 "$far"
+	ping_ok "$HV2" 5 1400 "$near"
+	ping_ok "$HV1" 2 20000 "$far"
 	n=$(count 500 100)
 	receiver_start "$HV2" $port 1000
 	run ns_exec "$HV1" "$tools/numbered" send -n "$n" -r "$(count 2000 300)" -h 10 \
-		"${INNER[${f}2]}" $port
+		"$far" $port
 	receiver_report
 	[ "$(value "$received" unique)" -eq "$n" ] || fail "UDP: $received"
 	[ "$(value "$received" duplicates)" -eq 0 ] || fail "UDP: $received"
 	iperf_server "$HV2"
-	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)"
-	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)" -R
+	iperf "$HV1" "$far" -n "$(count 1M 128K)"
+	iperf "$HV1" "$far" -n "$(count 1M 128K)" -R
 	carried ">$(count 700 150)" ">$(count 200 60)" "hv?:*:tx-gso>0"
 	for ns in "$HV1" "$HV2"; do
 		for spi in $SPI12 $SPI21; do
@@ -145,13 +148,22 @@ with() {
 	"$@"
 }
 
+# ESP's use of the cipher
+esp() {
+	cipher='rfc4106(gcm(aes))'
+	entropy "$@"
+}
+
 backlog_grow
 topo_wire || skip_all "no namespaces"
 modprobe -nq pcrypt || skip_all "this kernel has no pcrypt"
-ktap_plan 6
+ktap_plan 9
 ktap_test "IPv4 traffic" with traffic pcrypt 4
 ktap_test "IPv6 traffic" with traffic pcrypt 6
 ktap_test "IPv6 traffic in UDP" udp with traffic pcrypt 6
+ktap_test "ESP with entropy: IPv4 traffic" esp with traffic pcrypt 4
+ktap_test "ESP with entropy: IPv4 traffic, transport mode" transport esp with traffic pcrypt 4
+ktap_test "ESP with entropy: SAs deleted" esp with deletion pcrypt
 ktap_test "SAs deleted" with deletion pcrypt
 ktap_test "namespaces deleted" with teardown pcrypt
 ktap_test "module unloaded" with unload pcrypt

@@ -594,10 +594,10 @@ static struct vpe_context *vpe_sa_vpe_context(const struct vpe_sa *sa, const u8 
 }
 
 /*
- * How much an SA looks as if @x was its clone. It lives, or expired just now;
- * xfrm frees the numbers of dead ones. Two SAs may have one SPI and
+ * How much an SA looks as if @x was its clone. Two SAs may have one SPI and
  * key, those of the two directions, say; they differ in what they counted, and
- * a host that moves keeps the other's address.
+ * a host that moves keeps the other's address. An original that died just now
+ * has no numbers any more: xfrm frees them.
  */
 static unsigned int vpe_sa_likeness(const struct xfrm_state *old,
 				    const struct xfrm_state *x)
