@@ -167,12 +167,14 @@ static int vpe_put_sa(struct sk_buff *msg, u32 portid, u32 seq, int flags,
  * meanwhile, its replay state and encapsulation, an RCU read side keeps.
  */
 static void vpe_sas_lock(void)
+	__acquires(RCU)
 {
 	mutex_lock(&vpe_sa_mutex);
 	rcu_read_lock();
 }
 
 static void vpe_sas_unlock(void)
+	__releases(RCU)
 {
 	rcu_read_unlock();
 	mutex_unlock(&vpe_sa_mutex);
