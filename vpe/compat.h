@@ -99,6 +99,15 @@ static inline bool vpe_xfrm_is_out(const struct xfrm_state *x)
 #endif
 }
 
+static inline bool vpe_xfrm_has_dir(const struct xfrm_state *x)
+{
+#ifdef HAVE_XFRM_STATE_DIR
+	return x->dir;
+#else
+	return false;
+#endif
+}
+
 static inline bool vpe_xfrm_has_cpu(const struct xfrm_state *x)
 {
 #ifdef HAVE_XFRM_STATE_PCPU_NUM

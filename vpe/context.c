@@ -21,6 +21,7 @@
  * softirqs disabled, nothing is taken inside. A context's xarray lock is
  * independent of it.
  */
+#include <linux/bitops.h>
 #include <linux/bug.h>
 #include <linux/errno.h>
 #include <linux/hashtable.h>
@@ -131,7 +132,7 @@ static bool vpe_lanes_fit(const struct vpe_lanes *lanes)
 
 /**
  * vpe_lanes_set - choose the windows of senders
- * @lanes: the choice
+ * @lanes: the choice, its Sender ID 0
  * @first: Window ID of the first lane
  * @want: how many there should be in all, at least; as many for each CPU
  *
@@ -145,6 +146,7 @@ int vpe_lanes_set(struct vpe_lanes *lanes, u32 first, u32 want)
 		lanes->per_cpu *= 2;
 	while (lanes->per_cpu && !vpe_lanes_fit(lanes))
 		lanes->per_cpu /= 2;
+	lanes->shift = fls(vpe_lanes_end(lanes) - 1);
 	return lanes->per_cpu ? 0 : -E2BIG;
 }
 
@@ -156,11 +158,36 @@ static struct vpe_context *__vpe_context_alloc(struct vpe_scope *scope, u64 last
 	if (!ctx)
 		return NULL;
 	xa_init_flags(&ctx->windows, XA_FLAGS_LOCK_BH);
+	xa_init_flags(&ctx->senders, XA_FLAGS_LOCK_BH);
 	ctx->last = last;
 	ctx->scope = scope;
 	ctx->digest = *digest;
 	refcount_set(&ctx->ref, 1);
 	return ctx;
+}
+
+/**
+ * vpe_context_add_classes - see to it that there are counters for classes
+ * @ctx: key context of VPE
+ * @classes: how many classes, 1 to %VPE_CLASSES
+ *
+ * Context: process, may sleep; not beside itself.
+ * Return: 0, or -ENOMEM: then there may be some more than there were.
+ */
+int vpe_context_add_classes(struct vpe_context *ctx, u32 classes)
+{
+	size_t size = ctx->lanes.per_cpu * sizeof(struct vpe_lane);
+	struct vpe_lane __percpu *counter;
+
+	while (ctx->classes < classes) {
+		counter = __alloc_percpu(size, __alignof__(struct vpe_lane));
+		if (!counter)
+			return -ENOMEM;
+		ctx->counter[ctx->classes] = counter;
+		/* Pairs with vpe_context_lane(). */
+		smp_store_release(&ctx->classes, ctx->classes + 1);
+	}
+	return 0;
 }
 
 static struct vpe_context *vpe_context_alloc(struct vpe_scope *scope,
@@ -172,13 +199,11 @@ static struct vpe_context *vpe_context_alloc(struct vpe_scope *scope,
 	if (!ctx)
 		return NULL;
 
-	ctx->counter = __alloc_percpu(lanes->per_cpu * sizeof(*ctx->counter),
-				      __alignof__(*ctx->counter));
-	if (!ctx->counter) {
+	ctx->lanes = *lanes;
+	if (vpe_context_add_classes(ctx, 1)) {
 		kfree(ctx);
 		return NULL;
 	}
-	ctx->lanes = *lanes;
 	get_random_bytes(ctx->spread, sizeof(ctx->spread));
 	return ctx;
 }
@@ -186,13 +211,18 @@ static struct vpe_context *vpe_context_alloc(struct vpe_scope *scope,
 static void vpe_context_free(struct rcu_head *rcu)
 {
 	struct vpe_context *ctx = container_of(rcu, struct vpe_context, rcu);
+	struct vpe_sender *sender;
 	struct vpe_window *w;
 	unsigned long id;
 
 	xa_for_each(&ctx->windows, id, w)
 		kfree(w);
 	xa_destroy(&ctx->windows);
-	free_percpu(ctx->counter);
+	xa_for_each(&ctx->senders, id, sender)
+		kfree(sender);
+	xa_destroy(&ctx->senders);
+	for (id = 0; id < VPE_CLASSES; id++)
+		free_percpu(ctx->counter[id]);
 	kfree(ctx);
 }
 
@@ -269,6 +299,7 @@ struct vpe_context *vpe_context_get_esp(struct vpe_scope *scope, const void *key
 	if (!ctx)
 		return NULL;
 	ctx->lanes.per_cpu = 1;
+	ctx->classes = 1;
 	get_random_bytes(&ctx->iv_mask, sizeof(ctx->iv_mask));
 	spin_lock_bh(&vpe_contexts_lock);
 	ctx->id = ++vpe_context_ids;
@@ -311,7 +342,7 @@ static u64 vpe_context_highest(const struct vpe_context *ctx)
 	u64 highest = 0;
 	u32 window;
 
-	for (window = ctx->lanes.first; window < vpe_lanes_end(&ctx->lanes); window++)
+	for (window = ctx->lanes.first; window < vpe_context_windows_end(ctx); window++)
 		highest = max(highest, vpe_context_last(ctx, window));
 	return highest;
 }
@@ -348,6 +379,7 @@ static bool vpe_context_may_claim(const struct vpe_context *ctx)
 	lockdep_assert_held(&vpe_contexts_lock);
 	hash_for_each_possible(vpe_contexts, other, node, ctx->digest.word[0])
 		if (other->claimed &&
+		    other->lanes.sender == ctx->lanes.sender &&
 		    vpe_digest_equal(&other->digest, &ctx->digest))
 			return false;
 	return true;
@@ -433,9 +465,19 @@ static int vpe_context_reserve_esp(struct vpe_context *ctx, unsigned int n,
 	return 0;
 }
 
+/* The counters of a class, which is 0 of one that has none. */
+static struct vpe_lane __percpu *vpe_context_lane(struct vpe_context *ctx, u32 *class)
+{
+	/* Pairs with vpe_context_add_classes(). */
+	if (unlikely(*class >= smp_load_acquire(&ctx->classes)))
+		*class = 0;
+	return ctx->counter[*class];
+}
+
 /**
  * vpe_context_reserve - take the next numbers of one of this CPU's windows
  * @ctx: key context, started
+ * @class: its QoS class
  * @flow: hash of the inner flow, which chooses the window
  * @n: how many, at least 1
  * @seq: where to put the first of them, and their window
@@ -446,26 +488,29 @@ static int vpe_context_reserve_esp(struct vpe_context *ctx, unsigned int n,
  * Context: any but NMI.
  * Return: 0, or -EOVERFLOW when the window has used up its numbers.
  */
-int vpe_context_reserve(struct vpe_context *ctx, u32 flow, unsigned int n,
-			struct vpe_seq *seq)
+int vpe_context_reserve(struct vpe_context *ctx, u32 class, u32 flow,
+			unsigned int n, struct vpe_seq *seq)
 {
 	u32 lane = flow & (ctx->lanes.per_cpu - 1);
 	u64 room = ctx->last - ctx->first, sent;
+	struct vpe_lane __percpu *counter;
 	int err = 0;
 
 	if (vpe_context_is_esp(ctx))
 		return vpe_context_reserve_esp(ctx, n, seq);
 
+	counter = vpe_context_lane(ctx, &class) + lane;
 	preempt_disable();
-	seq->window = ctx->lanes.first +
-		      smp_processor_id() * ctx->lanes.per_cpu + lane;
-	sent = this_cpu_add_return(ctx->counter[lane].sent, n);
+	lane += ctx->lanes.first + smp_processor_id() * ctx->lanes.per_cpu;
+	sent = this_cpu_add_return(counter->sent, n);
 	if (unlikely(sent - 1 > room)) {
 		/* It stands here, or enough further calls would wrap it. */
-		this_cpu_write(ctx->counter[lane].sent, room + 1);
+		this_cpu_write(counter->sent, room + 1);
 		err = -EOVERFLOW;
 	}
 	preempt_enable();
+	seq->window = (u32)ctx->lanes.sender << 16 |
+		      class << ctx->lanes.shift | lane;
 
 	if (likely(!err))
 		seq->seq = ctx->first + sent - n;
@@ -489,14 +534,17 @@ static u64 vpe_context_sent_esp(const struct vpe_context *ctx)
  */
 u64 vpe_context_sent(const struct vpe_context *ctx, u32 window)
 {
+	u32 class = vpe_context_class(ctx, window);
 	u32 cpu = vpe_context_cpu(ctx, window);
 
 	if (vpe_context_is_esp(ctx))
 		return window ? 0 : vpe_context_sent_esp(ctx);
-	if (window < ctx->lanes.first || cpu >= nr_cpu_ids || !cpu_possible(cpu))
+	/* Pairs with vpe_context_add_classes(). */
+	if (class >= smp_load_acquire(&ctx->classes) || cpu >= nr_cpu_ids ||
+	    !cpu_possible(cpu))
 		return 0;
 	window = (window - ctx->lanes.first) & (ctx->lanes.per_cpu - 1);
-	return READ_ONCE(per_cpu_ptr(ctx->counter, cpu)[window].sent);
+	return READ_ONCE(per_cpu_ptr(ctx->counter[class], cpu)[window].sent);
 }
 
 /**
@@ -546,6 +594,23 @@ struct vpe_window *vpe_context_window(struct vpe_context *ctx, u32 id)
 	return xa_load(&ctx->windows, id);
 }
 
+/* What is known of a window's sender, made if it is new; NULL without memory. */
+static struct vpe_sender *vpe_context_sender(struct vpe_context *ctx, u32 id)
+{
+	struct vpe_sender *old = xa_load(&ctx->senders, id >> 16);
+	struct vpe_sender *sender = old ?: kzalloc(sizeof(*sender), GFP_ATOMIC);
+
+	if (old || !sender)
+		return sender;
+	xa_lock_bh(&ctx->senders);
+	if (__xa_insert(&ctx->senders, id >> 16, sender, GFP_ATOMIC)) {
+		kfree(sender);
+		sender = xa_load(&ctx->senders, id >> 16);
+	}
+	xa_unlock_bh(&ctx->senders);
+	return sender;
+}
+
 /*
  * Enter a new window. -EBUSY: somebody else was first; -ENOSPC: a bound;
  * -ENOMEM.
@@ -554,10 +619,17 @@ static int vpe_context_insert(struct vpe_context *ctx, u32 id,
 			      struct vpe_window *w)
 {
 	struct vpe_scope *scope = ctx->scope;
+	struct vpe_sender *sender = NULL;
 	int err = -ENOSPC;
 
+	if (id >> 16) {
+		sender = vpe_context_sender(ctx, id);
+		if (!sender)
+			return -ENOMEM;
+	}
 	xa_lock_bh(&ctx->windows);
-	if (ctx->nr_windows >= VPE_CONTEXT_WINDOWS_MAX)
+	if (ctx->nr_windows >= READ_ONCE(scope->context_max) ||
+	    (sender && sender->windows >= READ_ONCE(scope->sender_max)))
 		goto out;
 	if (atomic_inc_return(&scope->windows) >
 	    READ_ONCE(scope->windows_max)) {
@@ -565,11 +637,14 @@ static int vpe_context_insert(struct vpe_context *ctx, u32 id,
 		goto out;
 	}
 	err = __xa_insert(&ctx->windows, id, w, GFP_ATOMIC);
-	if (err)
+	if (err) {
 		atomic_dec(&scope->windows);
-	else
-		/* Pairs with vpe_context_has_windows(). */
-		smp_store_release(&ctx->nr_windows, ctx->nr_windows + 1);
+		goto out;
+	}
+	/* Pairs with vpe_context_has_windows(). */
+	smp_store_release(&ctx->nr_windows, ctx->nr_windows + 1);
+	if (sender)
+		sender->windows++;
 out:
 	xa_unlock_bh(&ctx->windows);
 	return err;
@@ -587,8 +662,10 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 	w = vpe_window_alloc(READ_ONCE(ctx->window_size), seq, GFP_ATOMIC);
 	if (!w)
 		return VPE_NO_MEM;
-	if (vpe_context_is_esp(ctx))
+	if (vpe_context_is_esp(ctx)) {
+		w->start = 0;
 		vpe_window_close(w, closed);
+	}
 
 	err = vpe_context_insert(ctx, id, w);
 	if (!err)
@@ -623,4 +700,64 @@ enum vpe_verdict vpe_context_commit(struct vpe_context *ctx, u32 id, u64 seq,
 	if (likely(*wp))
 		return vpe_window_commit(*wp, seq);
 	return vpe_context_new_window(ctx, id, seq, wp);
+}
+
+/**
+ * vpe_context_close - refuse all up to a number from now on
+ * @ctx: key context
+ * @id: Sender ID << 16 | Window ID, host order
+ * @seq: the number
+ *
+ * A window that is not there is made. What was closed before stays so.
+ *
+ * Context: softirqs disabled, RCU read side.
+ * Return: %VPE_FRESH, or why the window could not be made.
+ */
+enum vpe_verdict vpe_context_close(struct vpe_context *ctx, u32 id, u64 seq)
+{
+	enum vpe_verdict verdict = VPE_FRESH;
+	struct vpe_window *w;
+
+	w = xa_load(&ctx->windows, id);
+	if (!w) {
+		verdict = vpe_context_new_window(ctx, id, seq, &w);
+		if (verdict == VPE_NO_ROOM || verdict == VPE_NO_MEM)
+			return verdict;
+		w = xa_load(&ctx->windows, id);
+		/* No packet made it. */
+		if (verdict == VPE_FRESH && w)
+			vpe_window_uncount(w);
+	}
+	if (w)
+		vpe_window_close(w, seq);
+	return VPE_FRESH;
+}
+
+/**
+ * vpe_context_moved - note where an accepted packet of a group came from
+ * @ctx: key context
+ * @id: its Sender ID << 16 | Window ID, host order; has a window
+ * @source: its outer source address; IPv4 in the first word
+ *
+ * Two hosts with one Sender ID show by this; so does one that changes its
+ * address.
+ *
+ * Context: RCU read side.
+ * Return: true if the sender's last packet came from elsewhere.
+ */
+bool vpe_context_moved(struct vpe_context *ctx, u32 id, const u64 source[2])
+{
+	struct vpe_sender *sender = xa_load(&ctx->senders, id >> 16);
+	u64 old[2];
+
+	if (!sender)
+		return false;
+	/* Beside another CPU that writes it may tell once too often. */
+	old[0] = READ_ONCE(sender->source[0]);
+	old[1] = READ_ONCE(sender->source[1]);
+	if (likely(old[0] == source[0] && old[1] == source[1]))
+		return false;
+	WRITE_ONCE(sender->source[0], source[0]);
+	WRITE_ONCE(sender->source[1], source[1]);
+	return old[0] | old[1];
 }

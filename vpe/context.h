@@ -16,10 +16,12 @@
 
 #include "window.h"
 
-#define VPE_CONTEXT_WINDOWS_MAX	65536		/* receive windows of one SA */
+#define VPE_CONTEXT_WINDOWS_MAX	65536		/* receive windows of one SA, default */
+#define VPE_SENDER_WINDOWS_MAX	8192		/* of one Sender ID in a group, default */
 #define VPE_NET_WINDOWS_MAX	1048576		/* of one namespace, default */
 #define VPE_AHEAD_MAX		(24 * 3600 * 1000000000ULL)	/* nanoseconds */
 #define VPE_CLASS_BITS		3		/* of a Window ID, for QoS */
+#define VPE_CLASSES		8
 #define VPE_LANES_DEFAULT	1024		/* of one SA that spreads */
 #define VPE_LANES_MAX		8192		/* what Window IDs have room for */
 #define VPE_LANES_PER_CPU_MAX	4096		/* what per-CPU memory allows */
@@ -30,6 +32,8 @@
  * struct vpe_scope - a network namespace as key contexts see it
  * @windows: receive windows there are
  * @windows_max: bound of these, settable
+ * @context_max: bound of the receive windows of one context, settable
+ * @sender_max: of these, of one Sender ID in a group, settable
  * @contexts: key contexts there are
  * @ahead_max: how far ahead of the clock a number from outside may be. All
  *	contexts of the host start above it afterwards: %VPE_AHEAD_MAX where the
@@ -38,6 +42,8 @@
 struct vpe_scope {
 	atomic_t	windows;
 	u32		windows_max;
+	u32		context_max;
+	u32		sender_max;
 	atomic_t	contexts;
 	u64		ahead_max;
 };
@@ -51,13 +57,18 @@ struct vpe_digest {
 };
 
 /**
- * struct vpe_lanes - the windows that a sender uses: @first + cpu * @per_cpu + n
+ * struct vpe_lanes - the windows that a sender uses:
+ *	class << @shift | (@first + cpu * @per_cpu + n)
  * @first: number of the first one
- * @per_cpu: how many each CPU has, a power of two
+ * @per_cpu: how many each CPU has in each class, a power of two
+ * @shift: bits below the class
+ * @sender: Sender ID of its packets, 0 outside of groups
  */
 struct vpe_lanes {
 	u32		first;
 	u32		per_cpu;
+	u8		shift;
+	u16		sender;
 };
 
 /**
@@ -69,11 +80,23 @@ struct vpe_lane {
 };
 
 /**
+ * struct vpe_sender - one Sender ID of a group, as a receiver sees it
+ * @windows: its receive windows, under the lock of vpe_context.windows
+ * @source: outer address its last packet came from; IPv4 in the first word
+ */
+struct vpe_sender {
+	u32		windows;
+	u64		source[2];
+};
+
+/**
  * struct vpe_context - counters and windows of one (namespace, key)
  * @first: number that each lane starts with; 0 while nothing was sent
  * @last: number that each lane ends with
- * @counter: @lanes.per_cpu counters for each possible CPU; NULL in ESP
+ * @counter: of each class @lanes.per_cpu counters for each possible CPU; NULL
+ *	from @classes on, and in ESP
  * @lanes: which windows are used
+ * @classes: how many classes there are counters for; only grows
  * @spread: what makes a source port of a Window ID, see vpe_context_entropy()
  * @windows: replay windows by Sender ID << 16 | Window ID
  * @window_size: packets, for windows to be made; stays once there is one
@@ -81,6 +104,7 @@ struct vpe_lane {
  *	likewise
  * @iv_mask: makes a sequence number of ESP an IV
  * @nr_windows: entries of @windows, under its lock
+ * @senders: struct vpe_sender by Sender ID, that of 0 excepted
  * @scope: the namespace
  * @digest: of the key
  * @id: number to show to users
@@ -99,12 +123,14 @@ struct vpe_lane {
 struct vpe_context {
 	u64			first;
 	u64			last;
-	struct vpe_lane __percpu *counter;
+	struct vpe_lane __percpu *counter[VPE_CLASSES];
 	struct vpe_lanes	lanes;
+	u32			classes;
 	u32			spread[2];
 	struct xarray		windows;
 	u32			window_size;
 	u32			nr_windows;
+	struct xarray		senders;
 	u64			closed;
 	u64			iv_mask;
 	struct vpe_scope	*scope;
@@ -133,6 +159,7 @@ bool vpe_clock_is_set(void);
 void vpe_clock_sample(void);
 
 int vpe_lanes_set(struct vpe_lanes *lanes, u32 first, u32 want);
+int vpe_context_add_classes(struct vpe_context *ctx, u32 classes);
 
 struct vpe_context *vpe_context_get(struct vpe_scope *scope, const void *key,
 				    unsigned int len,
@@ -145,8 +172,8 @@ bool vpe_context_has_key(const struct vpe_context *ctx, const void *key,
 void vpe_context_put(struct vpe_context *ctx);
 
 int vpe_context_start(struct vpe_context *ctx, u64 last);
-int vpe_context_reserve(struct vpe_context *ctx, u32 flow, unsigned int n,
-			struct vpe_seq *seq);
+int vpe_context_reserve(struct vpe_context *ctx, u32 class, u32 flow,
+			unsigned int n, struct vpe_seq *seq);
 u64 vpe_context_sent(const struct vpe_context *ctx, u32 window);
 u64 vpe_context_last(const struct vpe_context *ctx, u32 window);
 
@@ -154,6 +181,8 @@ u64 vpe_context_infer(struct vpe_context *ctx, u32 low);
 struct vpe_window *vpe_context_window(struct vpe_context *ctx, u32 id);
 enum vpe_verdict vpe_context_commit(struct vpe_context *ctx, u32 id, u64 seq,
 				    struct vpe_window **wp);
+enum vpe_verdict vpe_context_close(struct vpe_context *ctx, u32 id, u64 seq);
+bool vpe_context_moved(struct vpe_context *ctx, u32 id, const u64 source[2]);
 
 /**
  * vpe_context_entropy - what spreads the packets of a window over paths
@@ -193,7 +222,7 @@ static inline u16 vpe_context_port(const struct vpe_context *ctx, u16 window)
  */
 static inline bool vpe_context_is_esp(const struct vpe_context *ctx)
 {
-	return !ctx->counter;
+	return !ctx->counter[0];
 }
 
 /**
@@ -224,14 +253,39 @@ static inline __be64 vpe_context_iv(const struct vpe_context *ctx, u64 seq)
 }
 
 /**
- * vpe_lanes_end - one more than the highest window of a sender
+ * vpe_lanes_end - one more than the highest lane of a sender
  * @lanes: its windows
  *
- * Return: Window ID, those of CPUs that are not possible included.
+ * Return: lane, those of CPUs that are not possible included.
  */
 static inline u32 vpe_lanes_end(const struct vpe_lanes *lanes)
 {
 	return lanes->first + nr_cpu_ids * lanes->per_cpu;
+}
+
+/**
+ * vpe_context_windows_end - one more than the highest window of a sender
+ * @ctx: key context
+ *
+ * Return: Window ID, of the classes that there are now.
+ */
+static inline u32 vpe_context_windows_end(const struct vpe_context *ctx)
+{
+	u32 above = READ_ONCE(ctx->classes) - 1;
+
+	return (above << ctx->lanes.shift) + vpe_lanes_end(&ctx->lanes);
+}
+
+/**
+ * vpe_context_class - the class of a window
+ * @ctx: key context
+ * @window: Window ID
+ *
+ * Return: class; that of what no sender with these lanes uses is no less.
+ */
+static inline u32 vpe_context_class(const struct vpe_context *ctx, u32 window)
+{
+	return window >> ctx->lanes.shift;
 }
 
 /**
@@ -243,6 +297,7 @@ static inline u32 vpe_lanes_end(const struct vpe_lanes *lanes)
  */
 static inline u32 vpe_context_cpu(const struct vpe_context *ctx, u32 window)
 {
+	window &= (1 << ctx->lanes.shift) - 1;
 	return (window - ctx->lanes.first) / ctx->lanes.per_cpu;
 }
 

@@ -50,6 +50,7 @@ struct vpe_window *vpe_window_alloc(unsigned int size, u64 seq, gfp_t gfp)
 	w->size = size;
 	w->cpu = smp_processor_id();
 	w->top = seq;
+	w->start = seq;
 	w->packets = 1;
 	__set_bit(seq & (size - 1), w->seen);
 	return w;
@@ -82,8 +83,11 @@ u64 vpe_window_infer(u64 top, u32 size, u32 low)
  * refusal, but what it refuses vpe_window_commit() would refuse: a bit of
  * @seq's that is set stands for @seq, or for a number a window ahead of it.
  *
+ * What is more than a window below the first number that came was sent before
+ * we listened, or by a sender that started again with an earlier clock.
+ *
  * Context: any; RCU read side, or @w kept by other means.
- * Return: %VPE_FRESH, %VPE_REPLAY or %VPE_OLD.
+ * Return: %VPE_FRESH, %VPE_REPLAY, %VPE_OLD or %VPE_BEHIND.
  */
 enum vpe_verdict vpe_window_check(const struct vpe_window *w, u64 seq)
 {
@@ -93,7 +97,8 @@ enum vpe_verdict vpe_window_check(const struct vpe_window *w, u64 seq)
 	if (seq > top)
 		return VPE_FRESH;
 	if (top - seq >= w->size)
-		return VPE_OLD;
+		return w->start > seq && w->start - seq >= w->size ?
+		       VPE_BEHIND : VPE_OLD;
 	return test_bit(seq & (w->size - 1), w->seen) ? VPE_REPLAY : VPE_FRESH;
 }
 
@@ -123,8 +128,8 @@ static void vpe_window_slide(struct vpe_window *w, u64 seq)
  * Of any number of simultaneous calls with the same @seq one gets %VPE_FRESH.
  *
  * Context: softirqs disabled; takes @w->lock.
- * Return: %VPE_FRESH, %VPE_REPLAY or %VPE_OLD; in the last two cases the
- * window is as before.
+ * Return: %VPE_FRESH, or why not, as vpe_window_check(): then the window is as
+ * before.
  */
 enum vpe_verdict vpe_window_commit(struct vpe_window *w, u64 seq)
 {
@@ -168,11 +173,25 @@ void vpe_window_close(struct vpe_window *w, u64 seq)
 /**
  * vpe_window_refused - count a packet that a window refused
  * @w: the window
- * @verdict: %VPE_REPLAY or %VPE_OLD
+ * @verdict: %VPE_REPLAY, %VPE_OLD or %VPE_BEHIND
  *
  * Context: any; RCU read side, or @w kept by other means.
  */
 void vpe_window_refused(struct vpe_window *w, enum vpe_verdict verdict)
 {
-	atomic64_inc(verdict == VPE_OLD ? &w->old : &w->replayed);
+	atomic64_inc(verdict == VPE_BEHIND ? &w->behind :
+		     verdict == VPE_OLD ? &w->old : &w->replayed);
+}
+
+/**
+ * vpe_window_uncount - no packet made the window
+ * @w: a new one
+ *
+ * Context: softirqs disabled; takes @w->lock.
+ */
+void vpe_window_uncount(struct vpe_window *w)
+{
+	spin_lock(&w->lock);
+	w->packets--;
+	spin_unlock(&w->lock);
 }

@@ -20,6 +20,7 @@
  * @VPE_FRESH: not seen, to be accepted
  * @VPE_REPLAY: seen before
  * @VPE_OLD: behind the window; whether it was seen is no longer known
+ * @VPE_BEHIND: likewise, and below all that the window ever took
  * @VPE_NO_ROOM: a new window would exceed a bound
  * @VPE_NO_MEM: no memory for a new window
  */
@@ -27,6 +28,7 @@ enum vpe_verdict {
 	VPE_FRESH,
 	VPE_REPLAY,
 	VPE_OLD,
+	VPE_BEHIND,
 	VPE_NO_ROOM,
 	VPE_NO_MEM,
 };
@@ -37,10 +39,12 @@ enum vpe_verdict {
  * @size: packets, a power of two
  * @cpu: CPU that made the window
  * @top: highest number accepted
+ * @start: the first number it took; 0 in ESP
  * @packets: packets accepted
  * @elsewhere: of these, accepted on another CPU than @cpu
  * @replayed: packets refused as %VPE_REPLAY
  * @old: packets refused as %VPE_OLD
+ * @behind: packets refused as %VPE_BEHIND
  * @rcu: frees it
  * @seen: bit n set: the number in (@top - @size, @top] that is n modulo @size
  *	  was accepted
@@ -53,10 +57,12 @@ struct vpe_window {
 	u32		size;
 	u32		cpu;
 	u64		top;
+	u64		start;
 	u64		packets;
 	u64		elsewhere;
 	atomic64_t	replayed;
 	atomic64_t	old;
+	atomic64_t	behind;
 	struct rcu_head	rcu;
 	unsigned long	seen[];
 };
@@ -67,6 +73,7 @@ u64 vpe_window_infer(u64 top, u32 size, u32 low);
 enum vpe_verdict vpe_window_check(const struct vpe_window *w, u64 seq);
 enum vpe_verdict vpe_window_commit(struct vpe_window *w, u64 seq);
 void vpe_window_close(struct vpe_window *w, u64 seq);
+void vpe_window_uncount(struct vpe_window *w);
 void vpe_window_refused(struct vpe_window *w, enum vpe_verdict verdict);
 
 #endif /* _VPE_WINDOW_H */

@@ -346,6 +346,59 @@ static void vpe_rx_deliver(struct vpe_rx *rx)
 	gro_cells_receive(&vpe_cells, skb);
 }
 
+/* Count by how far behind its window's highest number a packet is. */
+static void vpe_rx_late(struct vpe_sa *sa, const struct vpe_window *w, u64 seq,
+			bool refused)
+{
+	u64 top = READ_ONCE(w->top);
+	unsigned int n;
+
+	if (likely(seq >= top))
+		return;
+	n = min_t(unsigned int, ilog2(top - seq), VPE_LATE_MAX - 1);
+	this_cpu_inc(sa->cpu->counters.late[refused][n]);
+}
+
+/* Its window @w refused a packet. Returns the reason to drop it. */
+static unsigned int vpe_rx_refuse(struct vpe_sa *sa, struct vpe_window *w,
+				  enum vpe_verdict verdict, const struct vpe_seq *num,
+				  const struct sk_buff *skb)
+{
+	vpe_window_refused(w, verdict);
+	vpe_rx_late(sa, w, num->seq, true);
+	if (verdict == VPE_REPLAY)
+		return VPE_A_DROPS_RX_REPLAY;
+	if (verdict == VPE_OLD)
+		return VPE_A_DROPS_RX_OLD;
+	vpe_notify(sa, VPE_EVENT_KIND_BEHIND, num->window, num->seq, skb);
+	return VPE_A_DROPS_RX_BEHIND;
+}
+
+/* The outer source address; IPv4 in the first word. */
+static void vpe_rx_source(const struct sk_buff *skb, u16 family, u64 source[2])
+{
+	if (family == AF_INET) {
+		source[0] = (__force u32)ip_hdr(skb)->saddr;
+		source[1] = 0;
+	} else {
+		memcpy(source, &ipv6_hdr(skb)->saddr, sizeof(ipv6_hdr(skb)->saddr));
+	}
+}
+
+/* Of a group: did the sender's packets come from elsewhere until now? */
+static void vpe_rx_watch(struct vpe_rx *rx)
+{
+	u64 source[2];
+
+	vpe_rx_source(rx->skb, rx->family, source);
+	if (likely(!vpe_context_moved(rx->sa->ctx, rx->num.window, source)))
+		return;
+	vpe_count(rx->sa, VPE_A_STATS_RX_MOVED, 1);
+	net_warn_ratelimited("vpe: SPI 0x%08x: Sender ID %u sends from two addresses: two hosts may have it\n",
+			     ntohl(rx->sa->spi), rx->num.window >> 16);
+	vpe_notify(rx->sa, VPE_EVENT_KIND_MOVED, rx->num.window, rx->num.seq, rx->skb);
+}
+
 /* The number of an authenticated packet, once. 0, or the reason to drop. */
 static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 {
@@ -358,25 +411,33 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 	case VPE_FRESH:
 		break;
 	case VPE_REPLAY:
-		vpe_window_refused(w, verdict);
-		return VPE_A_DROPS_RX_REPLAY;
 	case VPE_OLD:
-		if (w)
-			vpe_window_refused(w, verdict);
-		return VPE_A_DROPS_RX_OLD;
+	case VPE_BEHIND:
+		if (!w)
+			return VPE_A_DROPS_RX_OLD;
+		return vpe_rx_refuse(rx->sa, w, verdict, &rx->num, rx->skb);
 	case VPE_NO_ROOM:
 		net_warn_ratelimited("vpe: bound of receive windows reached, packet of SPI 0x%08x dropped\n",
 				     ntohl(rx->sa->spi));
+		vpe_notify(rx->sa, VPE_EVENT_KIND_BOUND, rx->num.window, rx->num.seq,
+			   rx->skb);
 		return VPE_A_DROPS_RX_WINDOWS;
 	case VPE_NO_MEM:
 		return VPE_A_DROPS_RX_NOMEM;
 	}
 
-	if (unlikely(!w))
+	if (unlikely(!w)) {
 		trace_vpe_new_window(rx->sa, rx->num.window, rx->num.seq,
 				     rx->skb->len);
-	else if (w->cpu != smp_processor_id())
-		vpe_count(rx->sa, VPE_A_STATS_RX_ELSEWHERE, 1);
+		vpe_notify(rx->sa, VPE_EVENT_KIND_NEW_WINDOW, rx->num.window,
+			   rx->num.seq, rx->skb);
+	} else {
+		if (w->cpu != smp_processor_id())
+			vpe_count(rx->sa, VPE_A_STATS_RX_ELSEWHERE, 1);
+		vpe_rx_late(rx->sa, w, rx->num.seq, false);
+	}
+	if (rx->sa->group)
+		vpe_rx_watch(rx);
 	trace_vpe_accept(rx->sa, rx->num.window, rx->num.seq, rx->skb->len);
 	return 0;
 }
@@ -551,11 +612,17 @@ static unsigned int vpe_rx_parse(const struct vpe_sa *sa, const struct sk_buff *
 	iv = vpe_hdr_iv((const struct vpe_hdr *)skb->data, sa->layout);
 	num->window = vpe_iv_window(iv);
 	num->seq = le64_to_cpu(iv->seq);
-	return iv->sender_id ? VPE_A_DROPS_RX_SENDER : 0;
+	if (sa->group == !iv->sender_id)
+		return VPE_A_DROPS_RX_SENDER;
+	/* A member that only receives has 0, which nobody sends. */
+	if (unlikely(sa->group && num->window >> 16 == sa->ctx->lanes.sender))
+		return VPE_A_DROPS_RX_REFLECTED;
+	return 0;
 }
 
 /* Was the number seen? 0, or the reason to drop the packet. */
-static unsigned int vpe_rx_check(const struct vpe_sa *sa, const struct vpe_seq *num)
+static unsigned int vpe_rx_check(struct vpe_sa *sa, const struct vpe_seq *num,
+				 const struct sk_buff *skb)
 {
 	struct vpe_window *w = vpe_context_window(sa->ctx, num->window);
 	enum vpe_verdict verdict;
@@ -566,8 +633,7 @@ static unsigned int vpe_rx_check(const struct vpe_sa *sa, const struct vpe_seq *
 	verdict = vpe_window_check(w, num->seq);
 	if (verdict == VPE_FRESH)
 		return 0;
-	vpe_window_refused(w, verdict);
-	return verdict == VPE_OLD ? VPE_A_DROPS_RX_OLD : VPE_A_DROPS_RX_REPLAY;
+	return vpe_rx_refuse(sa, w, verdict, num, skb);
 }
 
 /**
@@ -602,6 +668,26 @@ static void vpe_rx_settle(struct vpe_sa *sa)
 	WRITE_ONCE(ctx->window_size, vpe_input_window_size(sa));
 }
 
+/**
+ * vpe_input_close - refuse all up to a number from now on
+ * @sa: SA of VPE
+ * @window: Sender ID << 16 | Window ID, host order
+ * @seq: the number
+ *
+ * Context: process, RCU read side.
+ * Return: %VPE_FRESH, or why there is no room for a new window.
+ */
+enum vpe_verdict vpe_input_close(struct vpe_sa *sa, u32 window, u64 seq)
+{
+	enum vpe_verdict verdict;
+
+	local_bh_disable();
+	vpe_rx_settle(sa);
+	verdict = vpe_context_close(sa->ctx, window, seq);
+	local_bh_enable();
+	return verdict;
+}
+
 /* The least that is a packet of the SA's: ESP's has a trailer, at least. */
 static unsigned int vpe_rx_min_len(const struct vpe_sa *sa)
 {
@@ -627,7 +713,7 @@ static unsigned int vpe_rx_precheck(struct vpe_sa *sa, struct sk_buff *skb,
 
 	vpe_rx_settle(sa);
 	reason = vpe_rx_parse(sa, skb, num);
-	return reason ?: vpe_rx_check(sa, num);
+	return reason ?: vpe_rx_check(sa, num, skb);
 }
 
 static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,

@@ -41,6 +41,8 @@ void vpe_net_put(struct vpe_net *vnet)
 /* VXLAN (RFC 7348, and Linux' former port), GENEVE (RFC 8926), GUE */
 static const u16 vpe_nvo3_default[] = { 4789, 8472, 6081, 6080 };
 
+#define VPE_EVENTS_PER_SECOND	1000
+
 static int __net_init vpe_net_init(struct net *net)
 {
 	struct vpe_net **slot = net_generic(net, vpe_net_id);
@@ -54,21 +56,36 @@ static int __net_init vpe_net_init(struct net *net)
 	for (i = 0; i < ARRAY_SIZE(vpe_nvo3_default); i++)
 		(*slot)->nvo3_ports[i] = htons(vpe_nvo3_default[i]);
 	INIT_LIST_HEAD(&(*slot)->listens);
+	(*slot)->classes = 1;
+	/* As many as a reader takes in, and one that does not hold up traffic. */
+	ratelimit_state_init(&(*slot)->events, HZ, VPE_EVENTS_PER_SECOND);
+	ratelimit_set_flags(&(*slot)->events, RATELIMIT_MSG_ON_RELEASE);
 	(*slot)->scope.windows_max = VPE_NET_WINDOWS_MAX;
+	(*slot)->scope.context_max = VPE_CONTEXT_WINDOWS_MAX;
+	(*slot)->scope.sender_max = VPE_SENDER_WINDOWS_MAX;
 	(*slot)->scope.ahead_max = net->user_ns == &init_user_ns ?
 				   U64_MAX : VPE_AHEAD_MAX;
 	refcount_set(&(*slot)->ref, 1);
 	return 0;
 }
 
-static void __net_exit vpe_net_exit(struct net *net)
+/*
+ * A socket remembers the route that multicast came by, and lo cannot go before
+ * it: devices have their turn after this, and before vpe_net_exit().
+ */
+static void __net_exit vpe_net_pre_exit(struct net *net)
 {
 	vpe_listen_flush(vpe_pernet(net));
+}
+
+static void __net_exit vpe_net_exit(struct net *net)
+{
 	vpe_net_put(vpe_pernet(net));
 }
 
 static struct pernet_operations vpe_net_ops = {
 	.init = vpe_net_init,
+	.pre_exit = vpe_net_pre_exit,
 	.exit = vpe_net_exit,
 	.id = &vpe_net_id,
 	.size = sizeof(struct vpe_net *),

@@ -34,12 +34,16 @@ const struct nla_policy vpe_netns_get_nl_policy[VPE_A_NETNS_PAD + 1] = {
 };
 
 /* VPE_CMD_NETNS_SET - do */
-const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_NVO3_PORTS + 1] = {
+const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_CLASS_SOURCE + 1] = {
 	[VPE_A_NETNS_RX_WINDOWS_MAX] = { .type = NLA_U32, },
 	[VPE_A_NETNS_LANES] = { .type = NLA_U32, },
 	[VPE_A_NETNS_UDP_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VPE_A_NETNS_UDP6_ZERO_CSUM_TX] = NLA_POLICY_MAX(NLA_U8, 1),
 	[VPE_A_NETNS_NVO3_PORTS] = { .type = NLA_BINARY, },
+	[VPE_A_NETNS_SA_RX_WINDOWS_MAX] = { .type = NLA_U32, },
+	[VPE_A_NETNS_SENDER_RX_WINDOWS_MAX] = { .type = NLA_U32, },
+	[VPE_A_NETNS_CLASS_MAP] = NLA_POLICY_EXACT_LEN(64),
+	[VPE_A_NETNS_CLASS_SOURCE] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* VPE_CMD_LISTEN_GET - do */
@@ -58,8 +62,18 @@ const struct nla_policy vpe_listen_del_nl_policy[VPE_A_LISTEN_PORT + 1] = {
 	[VPE_A_LISTEN_PORT] = NLA_POLICY_MIN(NLA_BE16, 1),
 };
 
+/* VPE_CMD_WINDOW_SET - do */
+const struct nla_policy vpe_window_set_nl_policy[VPE_A_WINDOW_SEQ + 1] = {
+	[VPE_A_WINDOW_FAMILY] = { .type = NLA_U16, },
+	[VPE_A_WINDOW_DST] = NLA_POLICY_MIN_LEN(4),
+	[VPE_A_WINDOW_SPI] = { .type = NLA_BE32, },
+	[VPE_A_WINDOW_SENDER_ID] = { .type = NLA_U16, },
+	[VPE_A_WINDOW_WINDOW_ID] = { .type = NLA_U16, },
+	[VPE_A_WINDOW_SEQ] = { .type = NLA_U64, },
+};
+
 /* Ops table for vpe */
-const struct genl_ops vpe_nl_ops[7] = {
+const struct genl_ops vpe_nl_ops[8] = {
 	{
 		.cmd		= VPE_CMD_SA_GET,
 		.doit		= vpe_nl_sa_get_doit,
@@ -84,8 +98,8 @@ const struct genl_ops vpe_nl_ops[7] = {
 		.cmd		= VPE_CMD_NETNS_SET,
 		.doit		= vpe_nl_netns_set_doit,
 		.policy		= vpe_netns_set_nl_policy,
-		.maxattr	= VPE_A_NETNS_NVO3_PORTS,
-		.flags		= GENL_ADMIN_PERM,
+		.maxattr	= VPE_A_NETNS_CLASS_SOURCE,
+		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd		= VPE_CMD_LISTEN_GET,
@@ -99,13 +113,20 @@ const struct genl_ops vpe_nl_ops[7] = {
 		.doit		= vpe_nl_listen_new_doit,
 		.policy		= vpe_listen_new_nl_policy,
 		.maxattr	= VPE_A_LISTEN_UDP6_ZERO_CSUM_RX,
-		.flags		= GENL_ADMIN_PERM,
+		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{
 		.cmd		= VPE_CMD_LISTEN_DEL,
 		.doit		= vpe_nl_listen_del_doit,
 		.policy		= vpe_listen_del_nl_policy,
 		.maxattr	= VPE_A_LISTEN_PORT,
-		.flags		= GENL_ADMIN_PERM,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VPE_CMD_WINDOW_SET,
+		.doit		= vpe_nl_window_set_doit,
+		.policy		= vpe_window_set_nl_policy,
+		.maxattr	= VPE_A_WINDOW_SEQ,
+		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };

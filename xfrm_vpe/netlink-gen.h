@@ -18,7 +18,7 @@ extern const struct nla_policy vpe_window_get_nl_policy[VPE_A_WINDOW_WINDOW_ID +
 
 extern const struct nla_policy vpe_netns_get_nl_policy[VPE_A_NETNS_PAD + 1];
 
-extern const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_NVO3_PORTS + 1];
+extern const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_CLASS_SOURCE + 1];
 
 extern const struct nla_policy vpe_listen_get_nl_policy[VPE_A_LISTEN_PORT + 1];
 
@@ -26,8 +26,10 @@ extern const struct nla_policy vpe_listen_new_nl_policy[VPE_A_LISTEN_UDP6_ZERO_C
 
 extern const struct nla_policy vpe_listen_del_nl_policy[VPE_A_LISTEN_PORT + 1];
 
+extern const struct nla_policy vpe_window_set_nl_policy[VPE_A_WINDOW_SEQ + 1];
+
 /* Ops table for vpe */
-extern const struct genl_ops vpe_nl_ops[7];
+extern const struct genl_ops vpe_nl_ops[8];
 
 int vpe_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
@@ -39,5 +41,6 @@ int vpe_nl_listen_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vpe_nl_listen_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vpe_nl_listen_new_doit(struct sk_buff *skb, struct genl_info *info);
 int vpe_nl_listen_del_doit(struct sk_buff *skb, struct genl_info *info);
+int vpe_nl_window_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 #endif /* _LINUX_VPE_GEN_H */

@@ -14,6 +14,14 @@
 
 static struct genl_family vpe_nl_family;
 
+enum {
+	VPE_NLGRP_MONITOR,
+};
+
+static const struct genl_multicast_group vpe_nl_mcgrps[] = {
+	[VPE_NLGRP_MONITOR] = { VPE_MCGRP_MONITOR },
+};
+
 static int vpe_put_addr(struct sk_buff *msg, int attr, u16 family,
 			const xfrm_address_t *addr)
 {
@@ -74,7 +82,8 @@ static int vpe_put_sa_state(struct sk_buff *msg, const struct vpe_sa *sa)
 		return -EMSGSIZE;
 	if (vpe_sa_is_esp(sa))
 		return 0;
-	return nla_put_u32(msg, VPE_A_SA_LANES, nr_cpu_ids * ctx->lanes.per_cpu);
+	return nla_put_u32(msg, VPE_A_SA_LANES, nr_cpu_ids * ctx->lanes.per_cpu) ?:
+	       nla_put_u32(msg, VPE_A_SA_CLASSES, READ_ONCE(ctx->classes));
 }
 
 static int vpe_put_encap(struct sk_buff *msg, const struct xfrm_encap_tmpl *encap)
@@ -154,7 +163,9 @@ static int vpe_put_sa(struct sk_buff *msg, u32 portid, u32 seq, int flags,
 	    vpe_put_encap(msg, sa->x->encap) ||
 	    vpe_put_mtu(msg, sa->x) ||
 	    vpe_put_counters(msg, VPE_A_SA_STATS, sum.stat, VPE_A_STATS_MAX) ||
-	    vpe_put_counters(msg, VPE_A_SA_DROPS, sum.drop, VPE_A_DROPS_MAX)) {
+	    vpe_put_counters(msg, VPE_A_SA_DROPS, sum.drop, VPE_A_DROPS_MAX) ||
+	    nla_put(msg, VPE_A_SA_LATE_ACCEPTED, sizeof(sum.late[0]), sum.late[0]) ||
+	    nla_put(msg, VPE_A_SA_LATE_REFUSED, sizeof(sum.late[1]), sum.late[1])) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;
 	}
@@ -332,10 +343,11 @@ int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 struct vpe_nl_window {
 	u32	direction, id, size, cpu;
 	__be16	port;
-	u64	seq, packets, replayed, old, elsewhere;
+	u64	seq, packets, replayed, old, behind, elsewhere;
 };
 
-static bool vpe_get_tx_window(const struct vpe_sa *sa, u32 window,
+/* The window to send by of that Window ID. */
+static bool vpe_get_tx_window(const struct vpe_sa *sa, u16 window,
 			      struct vpe_nl_window *nw)
 {
 	const struct vpe_context *ctx = sa->ctx;
@@ -345,7 +357,7 @@ static bool vpe_get_tx_window(const struct vpe_sa *sa, u32 window,
 		return false;
 	*nw = (struct vpe_nl_window) {
 		.direction = VPE_DIRECTION_TX,
-		.id = window,
+		.id = (u32)ctx->lanes.sender << 16 | window,
 		.cpu = vpe_context_cpu(ctx, window),
 		.seq = vpe_context_last(ctx, window),
 		.packets = sent,
@@ -368,19 +380,40 @@ static void vpe_get_rx_window(struct vpe_window *w, u32 id,
 		.elsewhere = w->elsewhere,
 		.replayed = atomic64_read(&w->replayed),
 		.old = atomic64_read(&w->old),
+		.behind = atomic64_read(&w->behind),
 	};
 	spin_unlock_bh(&w->lock);
 }
 
-static int vpe_put_window_rx(struct sk_buff *msg, const struct vpe_nl_window *nw)
+/* Where a group's sender was heard from last, if it was. */
+static int vpe_put_window_source(struct sk_buff *msg, const struct vpe_sa *sa, u32 id)
+{
+	const struct vpe_sender *sender = xa_load(&sa->ctx->senders, id >> 16);
+	u64 source[2];
+
+	if (!sender)
+		return 0;
+	source[0] = READ_ONCE(sender->source[0]);
+	source[1] = READ_ONCE(sender->source[1]);
+	if (!(source[0] | source[1]))
+		return 0;
+	return vpe_put_addr(msg, VPE_A_WINDOW_SOURCE, sa->x->props.family,
+			    (xfrm_address_t *)source);
+}
+
+static int vpe_put_window_rx(struct sk_buff *msg, const struct vpe_sa *sa,
+			     const struct vpe_nl_window *nw)
 {
 	if (nla_put_u32(msg, VPE_A_WINDOW_SIZE, nw->size) ||
 	    nla_put_u64_64bit(msg, VPE_A_WINDOW_REPLAYED, nw->replayed,
 			      VPE_A_WINDOW_PAD) ||
 	    nla_put_u64_64bit(msg, VPE_A_WINDOW_OLD, nw->old,
 			      VPE_A_WINDOW_PAD) ||
+	    nla_put_u64_64bit(msg, VPE_A_WINDOW_BEHIND, nw->behind,
+			      VPE_A_WINDOW_PAD) ||
 	    nla_put_u64_64bit(msg, VPE_A_WINDOW_ELSEWHERE, nw->elsewhere,
-			      VPE_A_WINDOW_PAD))
+			      VPE_A_WINDOW_PAD) ||
+	    vpe_put_window_source(msg, sa, nw->id))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -407,7 +440,11 @@ static int vpe_put_window_attrs(struct sk_buff *msg, const struct vpe_sa *sa,
 		return -EMSGSIZE;
 	if (nw->port && nla_put_be16(msg, VPE_A_WINDOW_PORT, nw->port))
 		return -EMSGSIZE;
-	return nw->direction == VPE_DIRECTION_RX ? vpe_put_window_rx(msg, nw) : 0;
+	if (!vpe_sa_is_esp(sa) &&
+	    nla_put_u32(msg, VPE_A_WINDOW_CLASS,
+			vpe_context_class(sa->ctx, nw->id & 0xffff)))
+		return -EMSGSIZE;
+	return nw->direction == VPE_DIRECTION_RX ? vpe_put_window_rx(msg, sa, nw) : 0;
 }
 
 static int vpe_put_window(struct sk_buff *msg, u32 portid, u32 seq, int flags,
@@ -427,20 +464,28 @@ static int vpe_put_window(struct sk_buff *msg, u32 portid, u32 seq, int flags,
 	return 0;
 }
 
-/* The window that a request names by direction, Sender ID and Window ID. */
-static bool vpe_nl_find_window(const struct vpe_sa *sa,
-			       struct nlattr **attrs, struct vpe_nl_window *nw)
+/* Sender ID << 16 | Window ID that a request names, each 0 if it does not. */
+static u32 vpe_nl_window_id(struct nlattr **attrs)
 {
-	struct vpe_window *w;
 	u32 id = 0;
 
 	if (attrs[VPE_A_WINDOW_SENDER_ID])
 		id = (u32)nla_get_u16(attrs[VPE_A_WINDOW_SENDER_ID]) << 16;
 	if (attrs[VPE_A_WINDOW_WINDOW_ID])
 		id |= nla_get_u16(attrs[VPE_A_WINDOW_WINDOW_ID]);
+	return id;
+}
+
+/* The window that a request names by direction, Sender ID and Window ID. */
+static bool vpe_nl_find_window(const struct vpe_sa *sa,
+			       struct nlattr **attrs, struct vpe_nl_window *nw)
+{
+	u32 id = vpe_nl_window_id(attrs);
+	struct vpe_window *w;
+
 	if (attrs[VPE_A_WINDOW_DIRECTION] &&
 	    nla_get_u32(attrs[VPE_A_WINDOW_DIRECTION]) == VPE_DIRECTION_TX)
-		return vpe_get_tx_window(sa, id, nw);
+		return vpe_get_tx_window(sa, id, nw) && nw->id == id;
 
 	rcu_read_lock();
 	w = vpe_context_window(sa->ctx, id);
@@ -501,7 +546,7 @@ static bool vpe_dump_next(struct vpe_sa *sa, struct vpe_dump *dump,
 	unsigned long id;
 
 	if (dump->direction == VPE_DIRECTION_TX) {
-		for (; dump->next < vpe_lanes_end(&sa->ctx->lanes); dump->next++)
+		for (; dump->next < vpe_context_windows_end(sa->ctx); dump->next++)
 			if (vpe_get_tx_window(sa, dump->next, nw))
 				return true;
 		dump->direction = VPE_DIRECTION_RX;
@@ -539,6 +584,58 @@ static int vpe_dump_windows(struct sk_buff *skb, struct netlink_callback *cb,
 int vpe_nl_window_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	return vpe_dump_sas(skb, cb, &vpe_key_of_window, vpe_dump_windows);
+}
+
+/* Why a window cannot be set; NULL if it can. */
+static const char *vpe_refuse_window_set(const struct vpe_sa *sa, u32 id)
+{
+	if (vpe_sa_is_esp(sa))
+		return "VPE: the window of ESP is set by its SA's replay state";
+	if (sa->group == !(id >> 16))
+		return "VPE: the Sender ID of a window is 0 outside of groups, and only there";
+	if (sa->group && id >> 16 == sa->ctx->lanes.sender)
+		return "VPE: packets with our own Sender ID are never accepted";
+	return NULL;
+}
+
+static int vpe_nl_window_close(struct genl_info *info, struct vpe_sa *sa)
+{
+	u32 id = vpe_nl_window_id(info->attrs);
+	const char *why = vpe_refuse_window_set(sa, id);
+
+	if (why) {
+		do_trace_netlink_extack(why);
+		if (info->extack)
+			info->extack->_msg = why;
+		return -EINVAL;
+	}
+	switch (vpe_input_close(sa, id, nla_get_u64(info->attrs[VPE_A_WINDOW_SEQ]))) {
+	case VPE_NO_ROOM:
+		NL_SET_ERR_MSG(info->extack, "VPE: the bound of receive windows is reached");
+		return -ENOSPC;
+	case VPE_NO_MEM:
+		return -ENOMEM;
+	default:
+		return 0;
+	}
+}
+
+int vpe_nl_window_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct vpe_sa *sa;
+	int err;
+
+	if (!info->attrs[VPE_A_WINDOW_WINDOW_ID] || !info->attrs[VPE_A_WINDOW_SEQ]) {
+		NL_SET_ERR_MSG(info->extack, "VPE: the request names no window or no number");
+		return -EINVAL;
+	}
+	vpe_sas_lock();
+	sa = vpe_nl_find_sa(info, &vpe_key_of_window);
+	err = PTR_ERR_OR_ZERO(sa);
+	if (!err)
+		err = vpe_nl_window_close(info, sa);
+	vpe_sas_unlock();
+	return err;
 }
 
 /* Totals: what SAs that are gone left, and those there are. */
@@ -589,7 +686,15 @@ static int vpe_put_net(struct sk_buff *msg, const struct net *net)
 	    nla_put_u8(msg, VPE_A_NETNS_UDP_CSUM, READ_ONCE(vnet->udp_csum)) ||
 	    nla_put_u8(msg, VPE_A_NETNS_UDP6_ZERO_CSUM_TX,
 		       READ_ONCE(vnet->udp6_zero_csum_tx)) ||
-	    vpe_put_nvo3_ports(msg, vnet))
+	    vpe_put_nvo3_ports(msg, vnet) ||
+	    nla_put_u32(msg, VPE_A_NETNS_SA_RX_WINDOWS_MAX,
+			READ_ONCE(scope->context_max)) ||
+	    nla_put_u32(msg, VPE_A_NETNS_SENDER_RX_WINDOWS_MAX,
+			READ_ONCE(scope->sender_max)) ||
+	    nla_put(msg, VPE_A_NETNS_CLASS_MAP, sizeof(vnet->class_map),
+		    vnet->class_map) ||
+	    nla_put_u32(msg, VPE_A_NETNS_CLASS_SOURCE,
+			READ_ONCE(vnet->class_source)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -655,27 +760,109 @@ static void vpe_set_nvo3_ports(struct vpe_net *vnet, const struct nlattr *nla)
 		WRITE_ONCE(vnet->nvo3_ports[i], i < n ? port[i] : 0);
 }
 
+/* Memory of the kernel's, which the root of a user namespace may not claim. */
+static int vpe_check_bound(struct genl_info *info, int attr, u32 max)
+{
+	const struct nlattr *nla = info->attrs[attr];
+
+	if (!nla || capable(CAP_NET_ADMIN))
+		return vpe_check_u32(info, attr, max);
+	NL_SET_ERR_MSG_ATTR(info->extack, nla,
+			    "VPE: only the host's administrator sets bounds of windows");
+	return -EPERM;
+}
+
+static int vpe_check_class_map(struct genl_info *info)
+{
+	const struct nlattr *nla = info->attrs[VPE_A_NETNS_CLASS_MAP];
+	const u8 *map;
+	unsigned int i;
+
+	if (!nla)
+		return 0;
+	map = nla_data(nla);
+	for (i = 0; i < VPE_CLASS_MAP_LEN; i++) {
+		if (map[i] < VPE_CLASSES)
+			continue;
+		NL_SET_ERR_MSG_ATTR(info->extack, nla, "VPE: classes are 0 to 7");
+		return -ERANGE;
+	}
+	return 0;
+}
+
+/* SAs get their windows first: without memory nothing has changed. */
+static int vpe_set_class_map(struct genl_info *info, struct vpe_net *vnet)
+{
+	const u8 *map = nla_data(info->attrs[VPE_A_NETNS_CLASS_MAP]);
+	struct vpe_sa *sa;
+	u8 classes = 1;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < VPE_CLASS_MAP_LEN; i++)
+		classes = max_t(u8, classes, map[i] + 1);
+	mutex_lock(&vpe_sa_mutex);
+	list_for_each_entry(sa, &vpe_sa_list, list)
+		if (!err && sa->vnet == vnet && !vpe_sa_is_esp(sa))
+			err = vpe_context_add_classes(sa->ctx, classes);
+	if (!err) {
+		for (i = 0; i < VPE_CLASS_MAP_LEN; i++)
+			WRITE_ONCE(vnet->class_map[i], map[i]);
+		WRITE_ONCE(vnet->classes, classes);
+	}
+	mutex_unlock(&vpe_sa_mutex);
+	if (err)
+		NL_SET_ERR_MSG(info->extack, "VPE: no memory for the windows of all classes");
+	return err;
+}
+
+static void vpe_set_bounds(struct vpe_scope *scope, struct nlattr **attrs)
+{
+	if (attrs[VPE_A_NETNS_RX_WINDOWS_MAX])
+		WRITE_ONCE(scope->windows_max,
+			   nla_get_u32(attrs[VPE_A_NETNS_RX_WINDOWS_MAX]));
+	if (attrs[VPE_A_NETNS_SA_RX_WINDOWS_MAX])
+		WRITE_ONCE(scope->context_max,
+			   nla_get_u32(attrs[VPE_A_NETNS_SA_RX_WINDOWS_MAX]));
+	if (attrs[VPE_A_NETNS_SENDER_RX_WINDOWS_MAX])
+		WRITE_ONCE(scope->sender_max,
+			   nla_get_u32(attrs[VPE_A_NETNS_SENDER_RX_WINDOWS_MAX]));
+}
+
+static int vpe_check_settings(struct genl_info *info)
+{
+	unsigned int i;
+
+	for (i = 1; i <= VPE_A_NETNS_MAX && !info->attrs[i];)
+		i++;
+	if (i > VPE_A_NETNS_MAX) {
+		NL_SET_ERR_MSG(info->extack, "VPE: the request names nothing to set");
+		return -EINVAL;
+	}
+	return vpe_check_bound(info, VPE_A_NETNS_RX_WINDOWS_MAX, INT_MAX) ?:
+	       vpe_check_bound(info, VPE_A_NETNS_SA_RX_WINDOWS_MAX, INT_MAX) ?:
+	       vpe_check_bound(info, VPE_A_NETNS_SENDER_RX_WINDOWS_MAX, INT_MAX) ?:
+	       vpe_check_u32(info, VPE_A_NETNS_LANES, VPE_LANES_MAX) ?:
+	       vpe_check_ports(info, VPE_A_NETNS_NVO3_PORTS) ?:
+	       vpe_check_class_map(info);
+}
+
 int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct vpe_net *vnet = vpe_pernet(genl_info_net(info));
 	struct nlattr **attrs = info->attrs;
 	int err;
 
-	if (!attrs[VPE_A_NETNS_RX_WINDOWS_MAX] && !attrs[VPE_A_NETNS_LANES] &&
-	    !attrs[VPE_A_NETNS_UDP_CSUM] && !attrs[VPE_A_NETNS_UDP6_ZERO_CSUM_TX] &&
-	    !attrs[VPE_A_NETNS_NVO3_PORTS]) {
-		NL_SET_ERR_MSG(info->extack, "VPE: the request names nothing to set");
-		return -EINVAL;
-	}
-	err = vpe_check_u32(info, VPE_A_NETNS_RX_WINDOWS_MAX, INT_MAX) ?:
-	      vpe_check_u32(info, VPE_A_NETNS_LANES, VPE_LANES_MAX) ?:
-	      vpe_check_ports(info, VPE_A_NETNS_NVO3_PORTS);
+	err = vpe_check_settings(info);
+	if (!err && attrs[VPE_A_NETNS_CLASS_MAP])
+		err = vpe_set_class_map(info, vnet);
 	if (err)
 		return err;
 
-	if (attrs[VPE_A_NETNS_RX_WINDOWS_MAX])
-		WRITE_ONCE(vnet->scope.windows_max,
-			   nla_get_u32(attrs[VPE_A_NETNS_RX_WINDOWS_MAX]));
+	vpe_set_bounds(&vnet->scope, attrs);
+	if (attrs[VPE_A_NETNS_CLASS_SOURCE])
+		WRITE_ONCE(vnet->class_source,
+			   nla_get_u32(attrs[VPE_A_NETNS_CLASS_SOURCE]));
 	if (attrs[VPE_A_NETNS_LANES])
 		WRITE_ONCE(vnet->lanes, nla_get_u32(attrs[VPE_A_NETNS_LANES]));
 	if (attrs[VPE_A_NETNS_UDP_CSUM])
@@ -801,6 +988,8 @@ int vpe_nl_listen_new_doit(struct sk_buff *skb, struct genl_info *info)
 		NL_SET_ERR_MSG(info->extack, "VPE: another socket has that port");
 	else if (err)
 		NL_SET_ERR_MSG(info->extack, "VPE: the port's sockets could not be made");
+	else
+		vpe_notify_listen(net, VPE_EVENT_KIND_LISTEN_NEW, port);
 	return err;
 }
 
@@ -812,10 +1001,110 @@ int vpe_nl_listen_del_doit(struct sk_buff *skb, struct genl_info *info)
 	mutex_lock(&vpe_listen_mutex);
 	listen = vpe_nl_find_listen(info, vpe_nl_port(info));
 	err = PTR_ERR_OR_ZERO(listen);
-	if (!err)
+	if (!err) {
+		vpe_notify_listen(genl_info_net(info), VPE_EVENT_KIND_LISTEN_DEL,
+				  listen->port);
 		vpe_listen_del(listen);
+	}
 	mutex_unlock(&vpe_listen_mutex);
 	return err;
+}
+
+/* Does anybody want to know, and is it not too often? */
+static bool vpe_event_wanted(struct net *net)
+{
+	struct vpe_net *vnet = vpe_pernet(net);
+
+	if (likely(!genl_has_listeners(&vpe_nl_family, net, VPE_NLGRP_MONITOR)))
+		return false;
+	if (__ratelimit(&vnet->events))
+		return true;
+	atomic64_inc(&vnet->events_lost);
+	return false;
+}
+
+static struct sk_buff *vpe_event_new(struct net *net, unsigned int kind, void **hdr)
+{
+	struct sk_buff *msg = nlmsg_new(NLMSG_DEFAULT_SIZE, GFP_ATOMIC);
+
+	if (msg) {
+		*hdr = genlmsg_put(msg, 0, 0, &vpe_nl_family, 0, VPE_CMD_EVENT);
+		nla_put_u32(msg, VPE_A_EVENT_KIND, kind);
+	} else {
+		atomic64_inc(&vpe_pernet(net)->events_lost);
+	}
+	return msg;
+}
+
+/* There was room for all that is put into an event. */
+static void vpe_event_send(struct net *net, struct sk_buff *msg, void *hdr)
+{
+	nla_put_u64_64bit(msg, VPE_A_EVENT_LOST,
+			  atomic64_read(&vpe_pernet(net)->events_lost),
+			  VPE_A_EVENT_PAD);
+	genlmsg_end(msg, hdr);
+	genlmsg_multicast_netns(&vpe_nl_family, net, msg, 0, VPE_NLGRP_MONITOR,
+				GFP_ATOMIC);
+}
+
+/**
+ * vpe_notify - tell those who listen of an event of an SA
+ * @sa: the SA
+ * @kind: enum vpe_event_kind
+ * @window: Sender ID << 16 | Window ID, host order
+ * @seq: number of the packet
+ * @skb: the received packet, network header at its outer one, or NULL
+ *
+ * Context: any but hard interrupt.
+ */
+void vpe_notify(const struct vpe_sa *sa, unsigned int kind, u32 window, u64 seq,
+		const struct sk_buff *skb)
+{
+	struct net *net = xs_net(sa->x);
+	u16 family = sa->x->props.family;
+	struct sk_buff *msg;
+	void *hdr;
+
+	if (!vpe_event_wanted(net))
+		return;
+	msg = vpe_event_new(net, kind, &hdr);
+	if (!msg)
+		return;
+	nla_put_u16(msg, VPE_A_EVENT_FAMILY, family);
+	vpe_put_addr(msg, VPE_A_EVENT_DST, family, &sa->x->id.daddr);
+	nla_put_be32(msg, VPE_A_EVENT_SPI, sa->spi);
+	if (skb) {
+		nla_put_u16(msg, VPE_A_EVENT_SENDER_ID, window >> 16);
+		nla_put_u16(msg, VPE_A_EVENT_WINDOW_ID, window & 0xffff);
+		nla_put_u64_64bit(msg, VPE_A_EVENT_SEQ, seq, VPE_A_EVENT_PAD);
+		vpe_put_addr(msg, VPE_A_EVENT_SOURCE, family, family == AF_INET ?
+			     (const xfrm_address_t *)&ip_hdr(skb)->saddr :
+			     (const xfrm_address_t *)&ipv6_hdr(skb)->saddr);
+		nla_put_u32(msg, VPE_A_EVENT_CPU, raw_smp_processor_id());
+	}
+	vpe_event_send(net, msg, hdr);
+}
+
+/**
+ * vpe_notify_listen - tell those who listen of a socket of ours
+ * @net: its network namespace
+ * @kind: enum vpe_event_kind
+ * @port: UDP port, host order
+ *
+ * Context: process.
+ */
+void vpe_notify_listen(struct net *net, unsigned int kind, u16 port)
+{
+	struct sk_buff *msg;
+	void *hdr;
+
+	if (!vpe_event_wanted(net))
+		return;
+	msg = vpe_event_new(net, kind, &hdr);
+	if (!msg)
+		return;
+	nla_put_be16(msg, VPE_A_EVENT_PORT, htons(port));
+	vpe_event_send(net, msg, hdr);
 }
 
 static struct genl_family vpe_nl_family = {
@@ -827,6 +1116,8 @@ static struct genl_family vpe_nl_family = {
 	.ops		= vpe_nl_ops,
 	.n_ops		= ARRAY_SIZE(vpe_nl_ops),
 	.resv_start_op	= VPE_CMD_MAX + 1,
+	.mcgrps		= vpe_nl_mcgrps,
+	.n_mcgrps	= ARRAY_SIZE(vpe_nl_mcgrps),
 };
 
 /**

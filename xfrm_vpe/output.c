@@ -248,16 +248,19 @@ static int vpe_tx_own(struct sk_buff *skb, struct sk_buff **last)
 }
 
 /* A number for the packet. 0, or the reason to drop it. */
-static unsigned int vpe_tx_number(struct vpe_sa *sa, u32 hash,
+static unsigned int vpe_tx_number(struct vpe_sa *sa, const struct vpe_flow *flow,
 				  struct vpe_seq *num)
 {
 	int err;
 
+	if (unlikely(sa->group && !sa->ctx->lanes.sender))
+		return VPE_A_DROPS_TX_SENDER;
 	if (unlikely(!vpe_context_started(sa->ctx))) {
 		err = vpe_context_start(sa->ctx, vpe_sa_replay(sa->x).oseq);
 		if (err == -EBUSY) {
 			net_warn_ratelimited("vpe: SPI 0x%08x does not send: another SA of this host sends with its key\n",
 					     ntohl(sa->spi));
+			vpe_notify(sa, VPE_EVENT_KIND_CLAIM, 0, 0, NULL);
 			return VPE_A_DROPS_TX_CLAIM;
 		}
 		if (err == -ERANGE)
@@ -266,7 +269,7 @@ static unsigned int vpe_tx_number(struct vpe_sa *sa, u32 hash,
 		if (err)
 			return VPE_A_DROPS_TX_SEQUENCE;
 	}
-	if (vpe_context_reserve(sa->ctx, hash, 1, num))
+	if (vpe_context_reserve(sa->ctx, flow->class, flow->hash, 1, num))
 		return VPE_A_DROPS_TX_SEQUENCE;
 	return 0;
 }
@@ -340,7 +343,7 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb,
 	tx->sa = sa;
 	tx->skb = skb;
 	tx->len = len;
-	reason = vpe_tx_number(sa, flow->hash, &tx->num);
+	reason = vpe_tx_number(sa, flow, &tx->num);
 	if (unlikely(reason))
 		return reason;
 	vpe_tx_write(sa, skb, flow, &tx->num);
@@ -589,6 +592,25 @@ static __be16 vpe_hash_port(u32 hash)
 	return htons(VPE_PORT_FIRST + (hash & VPE_PORT_MASK));
 }
 
+/* The DS field of the IP packet at @data. */
+static u8 vpe_ds(const u8 *data)
+{
+	return data[0] >> 4 == 4 ? ipv4_get_dsfield((const struct iphdr *)data) :
+				   ipv6_get_dsfield((const struct ipv6hdr *)data);
+}
+
+/* The QoS class of a packet that is to be sent in VPE; @ds is its DS field. */
+static u8 vpe_tx_class(const struct vpe_net *vnet, const struct sk_buff *skb, u8 ds)
+{
+	u32 value = ds >> 2;
+
+	if (likely(READ_ONCE(vnet->classes) == 1))
+		return 0;
+	if (READ_ONCE(vnet->class_source) == VPE_CLASS_SOURCE_PRIORITY)
+		value = skb->priority;
+	return value < VPE_CLASS_MAP_LEN ? READ_ONCE(vnet->class_map[value]) : 0;
+}
+
 /*
  * What spreads the packet. Of VXLAN and its like the skb's own hash, which is
  * VPE's, is that of what is inside; ESP's is the one that a fabric would see,
@@ -602,6 +624,7 @@ static void vpe_tx_flow(const struct vpe_sa *sa, struct sk_buff *skb,
 		skb->dev = skb_dst(skb)->dev;
 	*flow = (struct vpe_flow) {};
 	if (!vpe_sa_is_esp(sa)) {
+		flow->class = vpe_tx_class(sa->vnet, skb, vpe_ds(skb_network_header(skb)));
 		if (sa->ctx->lanes.per_cpu > 1)
 			flow->hash = skb_get_hash(skb);
 		return;
@@ -774,6 +797,8 @@ int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb)
 	int nents, err;
 
 	flow.sport = vpe_hash_port(flow.hash);
+	if (!vpe_sa_is_esp(sa))
+		flow.class = vpe_tx_class(sa->vnet, skb, vpe_ds(skb->data));
 	err = VPE_A_DROPS_TX_NOMEM;
 	nents = vpe_tx_own(skb, &last);
 	if (nents >= 0)

@@ -70,6 +70,12 @@ static struct vpe_sa *vpe_sa_lookup(const struct net *net, bool ares, __be32 spi
 	return NULL;
 }
 
+static bool vpe_is_multicast(const xfrm_address_t *addr, u16 family)
+{
+	return family == AF_INET ? ipv4_is_multicast(addr->a4) :
+				   ipv6_addr_is_multicast(&addr->in6);
+}
+
 /* Would xfrm take the packet for one of an ESP SA? */
 static bool vpe_spi_is_esp(struct net *net, __be32 spi,
 			   const xfrm_address_t *daddr, u16 family, u32 mark)
@@ -94,7 +100,8 @@ static bool vpe_spi_is_esp(struct net *net, __be32 spi,
  * @family: of @daddr
  *
  * In layout ares the word where ESP has its SPI is Sender and Window ID: such
- * an SA is found last, and not where an ESP SA has that SPI.
+ * an SA is found last, and not where an ESP SA has that SPI. Groups have any
+ * Sender ID, others 0.
  *
  * Context: RCU read side.
  * Return: the SA, valid or expired, or NULL.
@@ -113,8 +120,8 @@ struct vpe_sa *vpe_sa_of_packet(struct net *net, const struct sk_buff *skb,
 	if (!spi)
 		return NULL;
 	sa = vpe_sa_lookup(net, false, *spi, daddr, family, skb->mark);
-	if (sa || ntohl(*spi) > VPE_ARES_SPI_MAX ||
-	    likely(!READ_ONCE(vpe_pernet(net)->nr_ares)))
+	if (sa || likely(!READ_ONCE(vpe_pernet(net)->nr_ares)) ||
+	    (ntohl(*spi) > VPE_ARES_SPI_MAX && !vpe_is_multicast(daddr, family)))
 		return sa;
 
 	word = skb_header_pointer(skb, offset + offsetof(struct vpe_hdr, ares.spi),
@@ -265,13 +272,12 @@ static const char *vpe_refuse_flags(const struct xfrm_state *x)
 	if (!(flags & VPE_SA_FLAG_VPE) &&
 	    flags & (VPE_SA_FLAG_ARES | VPE_SA_FLAG_GROUP | VPE_SA_SENDER_MASK))
 		return "VPE: layout, group and Sender ID are for VPE, not for ESP";
-	if (flags & VPE_SA_FLAG_GROUP)
-		return "VPE: group SAs are not supported yet";
-	if (flags & VPE_SA_SENDER_MASK)
+	if (flags & VPE_SA_SENDER_MASK && !(flags & VPE_SA_FLAG_GROUP))
 		return "VPE: the Sender ID of a unicast SA is 0";
 	if (flags & XFRM_SA_XFLAG_OSEQ_MAY_WRAP)
 		return "VPE: sequence numbers never wrap, OSEQ_MAY_WRAP is refused";
 	if (flags & ~(VPE_SA_FLAG_VPE | VPE_SA_FLAG_ARES | VPE_SA_FLAG_ENTROPY |
+		      VPE_SA_FLAG_GROUP | VPE_SA_SENDER_MASK |
 		      XFRM_SA_XFLAG_DONT_ENCAP_DSCP))
 		return "VPE: unknown extra flag";
 	return NULL;
@@ -355,6 +361,19 @@ static const char *vpe_refuse_encap(const struct xfrm_state *x)
 	return NULL;
 }
 
+static const char *vpe_refuse_group(const struct xfrm_state *x)
+{
+	if (!(x->props.extra_flags & VPE_SA_FLAG_GROUP))
+		return NULL;
+	if (!vpe_is_multicast(&x->id.daddr, x->props.family))
+		return "VPE: the destination of a group is a multicast address";
+	if (x->props.mode != XFRM_MODE_TUNNEL)
+		return "VPE: the mode of a group is tunnel";
+	if (vpe_xfrm_has_dir(x))
+		return "VPE: a member of a group has one SA for both directions, without dir";
+	return NULL;
+}
+
 static const char *vpe_refuse(const struct xfrm_state *x)
 {
 	bool vpe = x->props.extra_flags & VPE_SA_FLAG_VPE;
@@ -366,7 +385,7 @@ static const char *vpe_refuse(const struct xfrm_state *x)
 		return "VPE: only tunnel mode is supported yet";
 	if (x->props.mode != XFRM_MODE_TUNNEL && x->props.mode != XFRM_MODE_TRANSPORT)
 		return "VPE: the mode must be tunnel or transport";
-	why = vpe_refuse_encap(x);
+	why = vpe_refuse_group(x) ?: vpe_refuse_encap(x);
 	if (why)
 		return why;
 	if (x->tfcpad)
@@ -475,6 +494,18 @@ static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
 	if (!vpe_sa_lanes_suit(sa)) {
 		NL_SET_ERR_MSG(extack,
 			       "VPE: layout ares in UDP needs a key not used otherwise before");
+		goto out;
+	}
+	if (sa->ctx->lanes.sender != vpe_sa_sender(sa)) {
+		NL_SET_ERR_MSG(extack,
+			       "VPE: this key was in use with another Sender ID, and may be on its way still");
+		goto out;
+	}
+	/* The map may have changed since the context was made. */
+	if (!vpe_sa_is_esp(sa) &&
+	    vpe_context_add_classes(sa->ctx, sa->vnet->classes)) {
+		NL_SET_ERR_MSG(extack, "VPE: no memory for the windows of all classes");
+		err = -ENOMEM;
 		goto out;
 	}
 	err = rhltable_insert(&vpe_sas, &sa->node, vpe_sa_params);
@@ -589,6 +620,7 @@ static struct vpe_context *vpe_sa_vpe_context(const struct vpe_sa *sa, const u8 
 	err = vpe_lanes_set(&lanes, vpe_sa_needs_first(sa), want);
 	if (err)
 		return ERR_PTR(err);
+	lanes.sender = vpe_sa_sender(sa);
 	ctx = vpe_context_get(&sa->vnet->scope, key, len, &lanes);
 	return ctx ?: ERR_PTR(-ENOMEM);
 }
@@ -699,6 +731,7 @@ static struct vpe_sa *vpe_sa_alloc(struct xfrm_state *x)
 	/* Drivers that would program the SA as ESP check this. */
 	strscpy(sa->geniv, "vpe", sizeof(sa->geniv));
 	sa->udp = x->encap;
+	sa->group = x->props.extra_flags & VPE_SA_FLAG_GROUP;
 	sa->label = x->props.family == AF_INET6 &&
 		    x->props.extra_flags & VPE_SA_FLAG_ENTROPY;
 	sa->vnet = vpe_pernet(xs_net(x));
@@ -737,7 +770,8 @@ static int vpe_clash_look(struct xfrm_state *x, int count, void *data)
 
 	if (vpe_sa_same(x, ares))
 		clash->known = true;
-	if (!is_ares && ntohl(x->id.spi) <= VPE_ARES_SPI_MAX &&
+	if (!is_ares && (ares->props.extra_flags & VPE_SA_FLAG_GROUP ||
+			 ntohl(x->id.spi) <= VPE_ARES_SPI_MAX) &&
 	    x->props.family == ares->props.family &&
 	    xfrm_addr_equal(&x->id.daddr, &ares->id.daddr, x->props.family))
 		clash->found = true;
@@ -756,7 +790,7 @@ static void vpe_clash_warn(struct xfrm_state *x, struct netlink_ext_ack *extack)
 	xfrm_state_walk_done(&walk, xs_net(x));
 	if (clash.found && !clash.known)
 		NL_SET_ERR_MSG(extack,
-			       "VPE: an SA to the same address with an SPI below 0x10000 takes packets of layout ares");
+			       "VPE: an SA to the same address with an SPI below 0x10000, or for a group any, takes packets of layout ares");
 }
 
 /**

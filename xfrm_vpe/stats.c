@@ -36,6 +36,9 @@ static const u8 vpe_drop_mib[VPE_A_DROPS_MAX + 1] = {
 	[VPE_A_DROPS_TX_NOMEM]		= LINUX_MIB_XFRMOUTERROR,
 	[VPE_A_DROPS_TX_CRYPTO]		= LINUX_MIB_XFRMOUTSTATEPROTOERROR,
 	[VPE_A_DROPS_TX_FRAGMENT]	= LINUX_MIB_XFRMOUTSTATEMODEERROR,
+	[VPE_A_DROPS_RX_REFLECTED]	= LINUX_MIB_XFRMINSTATEMISMATCH,
+	[VPE_A_DROPS_RX_BEHIND]		= LINUX_MIB_XFRMINSTATESEQERROR,
+	[VPE_A_DROPS_TX_SENDER]		= LINUX_MIB_XFRMOUTSTATEINVALID,
 };
 
 static void vpe_fold_work(struct work_struct *work);
@@ -62,6 +65,7 @@ static void vpe_audit(struct vpe_sa *sa, struct sk_buff *skb,
 	switch (reason) {
 	case VPE_A_DROPS_RX_REPLAY:
 	case VPE_A_DROPS_RX_OLD:
+	case VPE_A_DROPS_RX_BEHIND:
 		xfrm_audit_state_replay(sa->x, skb, vpe_audit_seq(sa, skb));
 		break;
 	case VPE_A_DROPS_RX_AUTH:
@@ -121,6 +125,10 @@ void vpe_counters_add(struct vpe_counters *to, const struct vpe_counters *from)
 		to->stat[i] += READ_ONCE(from->stat[i]);
 	for (i = 0; i < ARRAY_SIZE(to->drop); i++)
 		to->drop[i] += READ_ONCE(from->drop[i]);
+	for (i = 0; i < VPE_LATE_MAX; i++) {
+		to->late[0][i] += READ_ONCE(from->late[0][i]);
+		to->late[1][i] += READ_ONCE(from->late[1][i]);
+	}
 }
 
 /**
@@ -228,6 +236,26 @@ static void vpe_fold_replay(struct vpe_sa *sa)
 	}
 }
 
+/* Packets that may still be sent when a user is told */
+#define VPE_NEAR_END	0x1000000ULL
+
+/* Told once: 4 seconds of 4 million packets a second are left. */
+static void vpe_tell_near_end(struct vpe_sa *sa)
+{
+	const struct vpe_context *ctx = sa->ctx;
+	u64 last = 0;
+
+	if (sa->near_end || !vpe_context_started(ctx))
+		return;
+	/* That of VPE's highest window; where it stands near the clock, by far. */
+	if (ctx->last - ctx->first >= VPE_NEAR_END)
+		last = vpe_context_is_esp(ctx) ? vpe_context_last(ctx, 0) : ctx->first;
+	if (last && ctx->last - last >= VPE_NEAR_END)
+		return;
+	sa->near_end = true;
+	vpe_notify(sa, VPE_EVENT_KIND_NEAR_END, 0, last, NULL);
+}
+
 /* Carry an SA's new counts to its xfrm_state. */
 static void vpe_stats_fold(struct vpe_sa *sa)
 {
@@ -237,6 +265,7 @@ static void vpe_stats_fold(struct vpe_sa *sa)
 	lockdep_assert_held(&vpe_sa_mutex);
 	if (!vpe_counters_grew(sa, &grew))
 		return;
+	vpe_tell_near_end(sa);
 
 	spin_lock_bh(&x->lock);
 	vpe_fold_lifetime(x, grew.stat);
@@ -244,7 +273,8 @@ static void vpe_stats_fold(struct vpe_sa *sa)
 	if (vpe_sa_is_esp(sa) && x->km.state != XFRM_STATE_DEAD)
 		vpe_fold_replay(sa);
 	x->stats.replay += grew.drop[VPE_A_DROPS_RX_REPLAY];
-	x->stats.replay_window += grew.drop[VPE_A_DROPS_RX_OLD];
+	x->stats.replay_window += grew.drop[VPE_A_DROPS_RX_OLD] +
+				  grew.drop[VPE_A_DROPS_RX_BEHIND];
 	x->stats.integrity_failed += grew.drop[VPE_A_DROPS_RX_AUTH];
 	spin_unlock_bh(&x->lock);
 }

@@ -10,6 +10,7 @@
 #include <linux/completion.h>
 #include <linux/jump_label_ratelimit.h>
 #include <linux/percpu-refcount.h>
+#include <linux/ratelimit.h>
 #include <linux/rhashtable.h>
 #include <net/udp.h>
 #include <net/xfrm.h>
@@ -45,14 +46,18 @@ struct genl_family;
 #define VPE_TFCPAD_NO_OFFLOAD	U32_MAX
 
 #define VPE_NVO3_PORTS_MAX	8
+#define VPE_CLASS_MAP_LEN	64	/* DSCPs */
+#define VPE_LATE_MAX		16	/* ranges of lateness that are told apart */
 
 /**
- * struct vpe_flow - what spreads a packet over paths
+ * struct vpe_flow - what chooses the window of a packet, and its path
  * @hash: 32 bits
+ * @class: QoS class, of VPE
  * @sport: outer UDP source port of ESP
  */
 struct vpe_flow {
 	u32	hash;
+	u8	class;
 	__be16	sport;
 };
 
@@ -70,10 +75,13 @@ struct vpe_replay {
  * struct vpe_counters - packets, by what became of them
  * @stat: indexed by VPE_A_STATS_*
  * @drop: indexed by VPE_A_DROPS_*
+ * @late: accepted ones (0) and refused ones (1) by log2 of how far behind the
+ *	highest number they were
  */
 struct vpe_counters {
 	u64	stat[VPE_A_STATS_MAX + 1];
 	u64	drop[VPE_A_DROPS_MAX + 1];
+	u64	late[2][VPE_LATE_MAX];
 };
 
 /**
@@ -82,12 +90,18 @@ struct vpe_counters {
  * @lanes: windows of one SA that spreads over paths, at least
  * @udp_csum: outer UDP over IPv4 has checksums
  * @udp6_zero_csum_tx: outer UDP over IPv6 has none (RFC 6935)
+ * @class_map: QoS class by DSCP or priority
+ * @class_source: by which, enum vpe_class_source
+ * @classes: one more than the highest one in @class_map; under vpe_sa_mutex,
+ *	read by anybody
  * @nvo3_ports: UDP destination ports of packets whose source port carries the
  *	flow of what is inside; 0: no more
  * @listens: sockets; under vpe_listen_mutex
  * @gone: sum of the counters of SAs that are gone; under vpe_sa_mutex
  * @nr_sas: SAs there are; under vpe_sa_mutex
  * @nr_ares: of these in layout ares; likewise, read by anybody
+ * @events: limits how many are sent
+ * @events_lost: how many were not
  * @ref: the namespace and its SAs, which may outlive it
  */
 struct vpe_net {
@@ -95,11 +109,16 @@ struct vpe_net {
 	u32			lanes;
 	bool			udp_csum;
 	bool			udp6_zero_csum_tx;
+	u8			class_map[VPE_CLASS_MAP_LEN];
+	u8			class_source;
+	u8			classes;
 	__be16			nvo3_ports[VPE_NVO3_PORTS_MAX];
 	struct list_head	listens;
 	struct vpe_counters	gone;
 	u32			nr_sas;
 	u32			nr_ares;
+	struct ratelimit_state	events;
+	atomic64_t		events_lost;
 	refcount_t		ref;
 };
 
@@ -143,6 +162,8 @@ struct vpe_cpu {
  * @async: @tfm may complete later
  * @udp: its packets are in UDP
  * @label: their IPv6 flow label is their window's, or of ESP their flow's
+ * @group: many senders share its key
+ * @near_end: it was told that its numbers come to their end
  * @icv_len: bytes of ICV behind the ciphertext, 0 in VPE
  * @layout: of its packets
  * @node: in vpe_sas, by SPI, while @hashed
@@ -169,6 +190,8 @@ struct vpe_sa {
 	bool			async;
 	bool			udp;
 	bool			label;
+	bool			group;
+	bool			near_end;
 	u8			icv_len;
 	enum vpe_layout		layout;
 
@@ -220,6 +243,17 @@ static inline const struct vpe_format *vpe_sa_format(const struct vpe_sa *sa)
 static inline bool vpe_sa_is_esp(const struct vpe_sa *sa)
 {
 	return vpe_is_esp(sa->layout);
+}
+
+/**
+ * vpe_sa_sender - the Sender ID of an SA
+ * @sa: the SA
+ *
+ * Return: 0 outside of groups, and of an SA that only receives.
+ */
+static inline u16 vpe_sa_sender(const struct vpe_sa *sa)
+{
+	return (sa->x->props.extra_flags & VPE_SA_SENDER_MASK) >> VPE_SA_SENDER_SHIFT;
 }
 
 /* main.c */
@@ -293,6 +327,7 @@ int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb);
 int vpe_input_init(void);
 void vpe_input_exit(void);
 unsigned int vpe_input_window_size(const struct vpe_sa *sa);
+enum vpe_verdict vpe_input_close(struct vpe_sa *sa, u32 window, u64 seq);
 int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb);
 void vpe4_icmp(struct sk_buff *skb, u32 info, u8 proto);
 void vpe6_icmp(struct sk_buff *skb, u8 type, __be32 info);
@@ -337,6 +372,9 @@ static inline void vpe_count(struct vpe_sa *sa, unsigned int stat, u64 n)
 }
 
 /* netlink.c */
+void vpe_notify(const struct vpe_sa *sa, unsigned int kind, u32 window, u64 seq,
+		const struct sk_buff *skb);
+void vpe_notify_listen(struct net *net, unsigned int kind, u16 port);
 int vpe_netlink_init(void);
 void vpe_netlink_exit(void);
 

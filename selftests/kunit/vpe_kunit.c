@@ -346,6 +346,8 @@ static int vpe_context_test_init(struct kunit *test)
 {
 	vpe_here = (struct vpe_scope){
 		.windows_max = VPE_NET_WINDOWS_MAX,
+		.context_max = VPE_CONTEXT_WINDOWS_MAX,
+		.sender_max = VPE_SENDER_WINDOWS_MAX,
 		.ahead_max = U64_MAX,
 	};
 	vpe_there = vpe_here;
@@ -365,9 +367,10 @@ static void vpe_context_test_exit(struct kunit *test)
 static struct vpe_context *vpe_test_get(struct kunit *test,
 					struct vpe_scope *scope)
 {
-	const struct vpe_lanes lanes = { .per_cpu = 4 };
 	struct vpe_context *ctx;
+	struct vpe_lanes lanes;
 
+	KUNIT_ASSERT_EQ(test, vpe_lanes_set(&lanes, 0, 4 * nr_cpu_ids), 0);
 	ctx = vpe_context_get(scope, vpe_key, sizeof(vpe_key), &lanes);
 	KUNIT_ASSERT_NOT_NULL(test, ctx);
 	ctx->window_size = VPE_WINDOW_MIN;
@@ -378,7 +381,7 @@ static u64 vpe_test_reserve(struct kunit *test, struct vpe_context *ctx, u32 n)
 {
 	struct vpe_seq seq = {};
 
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 4, n, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 4, n, &seq), 0);
 	KUNIT_EXPECT_LT(test, seq.window, nr_cpu_ids * ctx->lanes.per_cpu);
 	return seq.seq;
 }
@@ -440,10 +443,10 @@ static void vpe_test_context_lanes(struct kunit *test)
 	migrate_disable();
 	window = smp_processor_id() * ctx->lanes.per_cpu + 3;
 	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, window), 0);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 7, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 7, 1, &seq), 0);
 	KUNIT_EXPECT_EQ(test, seq.window, window);
 	KUNIT_EXPECT_EQ(test, seq.seq, ctx->first);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 3, 45, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 3, 45, &seq), 0);
 	KUNIT_EXPECT_EQ(test, seq.seq, ctx->first + 1);
 	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, window), ctx->first + 45);
 	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, window - 1), 0);
@@ -463,10 +466,10 @@ static void vpe_test_context_exhausted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vpe_test_reserve(test, ctx, 1), U64_MAX - 1);
 	KUNIT_EXPECT_EQ(test, vpe_test_reserve(test, ctx, 1), U64_MAX);
 	for (i = 0; i < 1000; i++) {
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 1, &seq), -EOVERFLOW);
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, U32_MAX, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, U32_MAX, &seq), -EOVERFLOW);
 	}
-	KUNIT_EXPECT_EQ(test, this_cpu_read(ctx->counter->sent), 2);
+	KUNIT_EXPECT_EQ(test, this_cpu_read(ctx->counter[0]->sent), 2);
 	migrate_enable();
 	vpe_context_put(ctx);
 }
@@ -496,7 +499,7 @@ static void vpe_test_context_windows(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, ids[i], 1000), VPE_FRESH);
 		KUNIT_EXPECT_NOT_NULL(test, vpe_context_window(ctx, ids[i]));
 		KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, ids[i], 1000), VPE_REPLAY);
-		KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, ids[i], 936), VPE_OLD);
+		KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, ids[i], 936), VPE_BEHIND);
 		KUNIT_EXPECT_EQ(test, vpe_test_context_commit(ctx, ids[i], 937), VPE_FRESH);
 		KUNIT_EXPECT_EQ(test, atomic_read(&vpe_here.windows), i + 1);
 	}
@@ -539,7 +542,7 @@ static void vpe_test_esp_start(struct kunit *test)
 				    "last %#llx oseq %#llx", c->last, c->oseq);
 		KUNIT_EXPECT_EQ(test, vpe_context_started(ctx), !c->err);
 		if (!c->err) {
-			KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 5, 1, &seq), 0);
+			KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 5, 1, &seq), 0);
 			KUNIT_EXPECT_EQ(test, seq.seq, c->oseq + 1);
 			KUNIT_EXPECT_EQ(test, seq.window, 0);
 			KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, 0), c->oseq + 1);
@@ -558,13 +561,13 @@ static void vpe_test_esp_use_up(struct kunit *test, u64 last, const struct vpe_e
 
 	KUNIT_EXPECT_EQ(test, vpe_context_start(ctx, next - 1), 0);
 	for (i = 0; i < ARRAY_SIZE(c->n) && c->n[i]; next += c->n[i++]) {
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, i, c->n[i], &seq), 0);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, i, c->n[i], &seq), 0);
 		KUNIT_EXPECT_EQ(test, seq.seq, next);
 	}
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, c->more, &seq), -EOVERFLOW);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, c->more, &seq), -EOVERFLOW);
 	for (i = 0; i < 1000; i++) {
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 1, &seq), -EOVERFLOW);
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, U32_MAX, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, U32_MAX, &seq), -EOVERFLOW);
 	}
 	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, 0), last);
 	vpe_context_put(ctx);
@@ -594,8 +597,8 @@ static void vpe_test_esp_no_claim(struct kunit *test)
 	KUNIT_EXPECT_NE(test, a->iv_mask, b->iv_mask);
 	KUNIT_EXPECT_EQ(test, vpe_context_start(a, U64_MAX - 10), 0);
 	KUNIT_EXPECT_EQ(test, vpe_context_start(b, U64_MAX - 10), 0);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(a, 0, 5, &seq), 0);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(b, 0, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(a, 0, 0, 5, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(b, 0, 0, 1, &seq), 0);
 	KUNIT_EXPECT_EQ(test, seq.seq, U64_MAX - 9);
 	KUNIT_EXPECT_FALSE(test, a->claimed || b->claimed);
 	vpe_context_put(a);
@@ -623,10 +626,10 @@ static void vpe_test_esp_hold(struct kunit *test)
 
 	KUNIT_EXPECT_PTR_EQ(test, vpe_context_hold(ctx), ctx);
 	KUNIT_EXPECT_EQ(test, vpe_context_start(ctx, 0), 0);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, &seq), 0);
 	vpe_context_put(ctx);
 	KUNIT_EXPECT_EQ(test, atomic_read(&vpe_here.contexts), 1);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, &seq), 0);
 	KUNIT_EXPECT_EQ(test, seq.seq, 2);
 
 	memcpy(key, vpe_esp_key, sizeof(key));
@@ -699,7 +702,7 @@ static int vpe_counting_thread(void *data)
 	u64 n;
 
 	for (i = 0; i < VPE_TEST_NUMBERS; i++) {
-		if (vpe_context_reserve(c->ctx, i, 1, &seq)) {
+		if (vpe_context_reserve(c->ctx, 0, i, 1, &seq)) {
 			atomic_inc(&c->wrong);
 			continue;
 		}

@@ -67,12 +67,13 @@ static const struct vpe_window_case {
 #define FRESH(n)	{ .seq = n, .verdict = VPE_FRESH }
 #define REPLAY(n)	{ .seq = n, .verdict = VPE_REPLAY }
 #define OLD(n)		{ .seq = n, .verdict = VPE_OLD }
+#define BEHIND(n)	{ .seq = n, .verdict = VPE_BEHIND }
 #define CLOSE(n)	{ .seq = n, .close = true }
 	{ "the first number is taken", 1000, { REPLAY(1000) }, 1 },
 	{ "in order", 1, { FRESH(2), FRESH(3), REPLAY(3), REPLAY(2), REPLAY(1) }, 5 },
 	{ "late inside the window", 100, { FRESH(99), REPLAY(99), FRESH(98), REPLAY(100) }, 4 },
 	{ "lower edge", 1000,
-	  { OLD(935), OLD(936), FRESH(937), REPLAY(937), OLD(936) }, 5 },
+	  { BEHIND(935), BEHIND(936), FRESH(937), REPLAY(937), BEHIND(936) }, 5 },
 	{ "numbers near 0", 5,
 	  { FRESH(0), REPLAY(0), FRESH(4), REPLAY(5), FRESH(63), REPLAY(0) }, 6 },
 	{ "0 falls out", 0,
@@ -91,17 +92,17 @@ static const struct vpe_window_case {
 	  { FRESH(61), FRESH(60), FRESH(70), FRESH(63), FRESH(64), FRESH(69),
 	    REPLAY(62), REPLAY(70), REPLAY(60), FRESH(130) }, 10 },
 	{ "the end of all numbers", ~0ULL - 2,
-	  { FRESH(~0ULL), REPLAY(~0ULL), FRESH(~0ULL - 1), OLD(0), OLD(1),
+	  { FRESH(~0ULL), REPLAY(~0ULL), FRESH(~0ULL - 1), BEHIND(0), BEHIND(1),
 	    OLD(~0ULL - 64), FRESH(~0ULL - 63) }, 7 },
 	{ "no way round the end", ~0ULL,
-	  { OLD(0), OLD(63), OLD(~0ULL / 2), REPLAY(~0ULL) }, 4 },
+	  { BEHIND(0), BEHIND(63), BEHIND(~0ULL / 2), REPLAY(~0ULL) }, 4 },
 	{ "all of 64 bits ahead", 0,
 	  { FRESH(~0ULL), OLD(0), OLD(1), FRESH(~0ULL - 1) }, 4 },
 	{ "closed below the top", 1000,
-	  { FRESH(995), CLOSE(990), REPLAY(990), REPLAY(989), REPLAY(937), OLD(936), FRESH(991),
+	  { FRESH(995), CLOSE(990), REPLAY(990), REPLAY(989), REPLAY(937), BEHIND(936), FRESH(991),
 	    REPLAY(995), FRESH(999), REPLAY(1000), FRESH(1001) }, 11 },
 	{ "closed at the top", 1000,
-	  { CLOSE(1000), REPLAY(999), REPLAY(937), OLD(936), FRESH(1001), REPLAY(1000) }, 6 },
+	  { CLOSE(1000), REPLAY(999), REPLAY(937), BEHIND(936), FRESH(1001), REPLAY(1000) }, 6 },
 	{ "closed above the top", 1000,
 	  { CLOSE(1010), REPLAY(1010), REPLAY(1001), REPLAY(1000), REPLAY(947), OLD(946),
 	    FRESH(1011), REPLAY(948), OLD(947) }, 9 },
@@ -111,13 +112,13 @@ static const struct vpe_window_case {
 	  { CLOSE(5000), REPLAY(5000), REPLAY(4937), OLD(4936), OLD(1000), FRESH(5001),
 	    FRESH(5065), FRESH(5002) }, 8 },
 	{ "closed at the lower edge", 1000,
-	  { CLOSE(937), REPLAY(937), OLD(936), FRESH(938) }, 4 },
+	  { CLOSE(937), REPLAY(937), BEHIND(936), FRESH(938) }, 4 },
 	{ "closed below the window: nothing to do", 1000,
-	  { CLOSE(936), OLD(936), FRESH(937), CLOSE(0), FRESH(938) }, 5 },
+	  { CLOSE(936), BEHIND(936), FRESH(937), CLOSE(0), FRESH(938) }, 5 },
 	{ "0 closed", 5, { CLOSE(0), REPLAY(0), FRESH(1), FRESH(4), REPLAY(5) }, 5 },
 	{ "0 closed at 0", 0, { CLOSE(0), REPLAY(0), FRESH(1), FRESH(63), FRESH(2) }, 5 },
 	{ "closed across the array's end", 70,
-	  { CLOSE(66), REPLAY(66), REPLAY(63), REPLAY(62), REPLAY(7), OLD(6), FRESH(67),
+	  { CLOSE(66), REPLAY(66), REPLAY(63), REPLAY(62), REPLAY(7), BEHIND(6), FRESH(67),
 	    FRESH(69) }, 8 },
 	{ "closed twice", 1000,
 	  { CLOSE(990), CLOSE(980), REPLAY(990), FRESH(991), CLOSE(992), REPLAY(992),
@@ -127,13 +128,14 @@ static const struct vpe_window_case {
 	    OLD(1064) }, 7 },
 	{ "closed to the end", 1000,
 	  { CLOSE(~0ULL), REPLAY(~0ULL), REPLAY(~0ULL - 63), OLD(~0ULL - 64), OLD(1001),
-	    OLD(0) }, 6 },
+	    BEHIND(0) }, 6 },
 	{ "closed but for the end", ~0ULL - 5,
 	  { CLOSE(~0ULL - 1), REPLAY(~0ULL - 1), REPLAY(~0ULL - 5), REPLAY(~0ULL - 64),
 	    FRESH(~0ULL), CLOSE(~0ULL), REPLAY(~0ULL) }, 7 },
 #undef FRESH
 #undef REPLAY
 #undef OLD
+#undef BEHIND
 #undef CLOSE
 };
 

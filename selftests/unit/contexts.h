@@ -18,7 +18,12 @@ static struct vpe_scope here, there, untrusted;
 
 static inline void load(void)
 {
-	here = (struct vpe_scope) { .windows_max = VPE_NET_WINDOWS_MAX, .ahead_max = U64_MAX };
+	here = (struct vpe_scope) {
+		.windows_max = VPE_NET_WINDOWS_MAX,
+		.context_max = VPE_CONTEXT_WINDOWS_MAX,
+		.sender_max = VPE_SENDER_WINDOWS_MAX,
+		.ahead_max = U64_MAX,
+	};
 	there = here;
 	untrusted = here;
 	untrusted.ahead_max = VPE_AHEAD_MAX;
@@ -43,7 +48,7 @@ static inline u64 reserve_by(struct vpe_context *ctx, unsigned int cpu, unsigned
 	struct vpe_seq seq = { .window = ~0u };
 
 	shim_cpu = cpu;
-	expect_eq(vpe_context_reserve(ctx, flow, n, &seq), 0);
+	expect_eq(vpe_context_reserve(ctx, 0, flow, n, &seq), 0);
 	expect_eq(seq.window, window);
 	expect_eq(shim_preempt_off, 0);
 	return seq.seq;
@@ -53,7 +58,7 @@ static inline int reserve_error(struct vpe_context *ctx, unsigned int n)
 {
 	struct vpe_seq seq = { };
 
-	return vpe_context_reserve(ctx, 0, n, &seq);
+	return vpe_context_reserve(ctx, 0, 0, n, &seq);
 }
 
 #endif /* _UNIT_CONTEXTS_H */

@@ -15,6 +15,7 @@
  * struct vpe_model - reference of one window
  * @size: packets
  * @top: highest number accepted
+ * @start: the first one
  * @accepted: how many were
  * @mask: entries of @set, minus one
  * @set: the numbers, each plus one, hashed; 0 is empty
@@ -25,6 +26,7 @@
 struct vpe_model {
 	u64	size;
 	u64	top;
+	u64	start;
 	u64	accepted;
 	u64	mask;
 	u64	*set;
@@ -50,6 +52,8 @@ static inline bool vpe_model_has(const struct vpe_model *m, u64 seq)
 static inline enum vpe_verdict vpe_model_check(const struct vpe_model *m,
 					       u64 seq)
 {
+	if (m->start >= m->size && seq <= m->start - m->size)
+		return VPE_BEHIND;
 	if (m->top >= m->size && seq <= m->top - m->size)
 		return VPE_OLD;
 	if (m->closing && seq <= m->closed)

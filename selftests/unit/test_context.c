@@ -11,7 +11,7 @@
 #define KEY_A	"0123456789abcdef"
 #define KEY_B	"0123456789abcdeF"
 
-static const struct vpe_lanes one_each = { .per_cpu = 1 };
+static const struct vpe_lanes one_each = { .per_cpu = 1, .shift = 2 };
 
 static struct vpe_context *get(struct vpe_scope *scope, const char *key)
 {
@@ -319,7 +319,7 @@ static void spread(void)
 	for (cpu = 0; cpu < SHIM_CPUS; cpu++) {
 		shim_cpu = cpu;
 		for (n = 0; n < 64; n++) {
-			expect_eq(vpe_context_reserve(ctx, 0x12340 + n, 1 + cpu, &seq), 0);
+			expect_eq(vpe_context_reserve(ctx, 0, 0x12340 + n, 1 + cpu, &seq), 0);
 			window = 1 + cpu * 8 + n % 8;
 			expect_eq(seq.window, window);
 			expect_eq(seq.seq, NOW + n / 8 * (1 + cpu));
@@ -394,7 +394,7 @@ static void exhaustion(void)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		/* "used" is U64_MAX after the first: start by hand */
 		ctx->first = cases[i].last + 1;
-		per_cpu_ptr(ctx->counter, 0)->sent = 0;
+		per_cpu_ptr(ctx->counter[0], 0)->sent = 0;
 		shim_cpu = 0;
 		seq = ctx->first;
 		for (j = 0; j < 3 && cases[i].n[j]; j++) {
@@ -402,13 +402,13 @@ static void exhaustion(void)
 			seq += cases[i].n[j];
 		}
 		expect_eq(reserve_error(ctx, cases[i].more), -EOVERFLOW);
-		sent = per_cpu_ptr(ctx->counter, 0)->sent;
+		sent = per_cpu_ptr(ctx->counter[0], 0)->sent;
 		for (n = 0; n < 100000; n++) {
 			expect_eq(reserve_error(ctx, 1), -EOVERFLOW);
 			expect_eq(reserve_error(ctx, ~0u), -EOVERFLOW);
 		}
 		/* it stands, so that more calls than anybody can wait for do the same */
-		expect_eq(per_cpu_ptr(ctx->counter, 0)->sent, sent);
+		expect_eq(per_cpu_ptr(ctx->counter[0], 0)->sent, sent);
 		expect_eq(vpe_context_last(ctx, 0), U64_MAX);
 		/* another CPU's numbers are its own */
 		expect_eq(vpe_context_last(ctx, 1), 0);
@@ -467,7 +467,7 @@ static void windows(void)
 		expect_eq(w->size, 64);
 		expect_eq(commit(ctx, ids[i], 1000 + i, &w), VPE_REPLAY);
 		expect(w == vpe_context_window(ctx, ids[i]));
-		expect_eq(commit(ctx, ids[i], 1, &w), VPE_OLD);
+		expect_eq(commit(ctx, ids[i], 1, &w), VPE_BEHIND);
 		expect(w == vpe_context_window(ctx, ids[i]));
 		expect_eq(atomic_read(&here.windows), i + 1);
 		expect_eq(ctx->nr_windows, i + 1);
@@ -484,6 +484,7 @@ static void context_bound(void)
 	u32 id;
 
 	load();
+	here.sender_max = ~0u;
 	ctx = get(&here, KEY_A);
 	for (id = 0; id < VPE_CONTEXT_WINDOWS_MAX; id++)
 		if (commit(ctx, id * 3, 1, &w) != VPE_FRESH)
@@ -558,6 +559,199 @@ static void no_memory(void)
 	unload();
 }
 
+/* Classes above the lanes: counters of their own, and of ports. */
+static void classes(void)
+{
+	static const struct {
+		u32 first, want, shift;
+	} cases[] = {
+		{ 0, 1, 2 }, { 1, 1, 3 }, { 0, 8, 3 }, { 1, 8, 4 }, { 0, 1024, 10 }, { 0, ~0u, 13 },
+	};
+	u32 cpu, class, flow, lane, window;
+	struct vpe_lanes lanes;
+	struct vpe_context *ctx;
+	struct vpe_seq seq;
+	unsigned int i;
+	u64 first;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		load();
+		expect_eq(vpe_lanes_set(&lanes, cases[i].first, cases[i].want), 0);
+		expect_eq(lanes.shift, cases[i].shift);
+		lanes.sender = 0xabcd;
+		ctx = vpe_context_get(&here, KEY_A, 16, &lanes);
+		expect_eq(vpe_context_start(ctx, 0), 0);
+		expect_eq(vpe_context_add_classes(ctx, 3), 0);
+		expect_eq(vpe_context_add_classes(ctx, 2), 0);
+		expect_eq(ctx->classes, 3);
+		for (cpu = 0; cpu < SHIM_CPUS; cpu++)
+			for (class = 0; class < 3; class++)
+				for (flow = 0; flow < lanes.per_cpu; flow++) {
+					shim_cpu = cpu;
+					expect_eq(vpe_context_reserve(ctx, class, flow,
+								      1 + class, &seq), 0);
+					lane = lanes.first + cpu * lanes.per_cpu + flow;
+					window = class << lanes.shift | lane;
+					expect_eq(seq.window, 0xabcd0000 | window);
+					expect_eq(seq.seq, ctx->first);
+					expect_eq(vpe_context_cpu(ctx, window), cpu);
+					expect_eq(vpe_context_class(ctx, window), class);
+					expect_eq(vpe_context_sent(ctx, window), 1 + class);
+					expect(window < vpe_context_windows_end(ctx));
+				}
+		/* a class that has no counters is class 0 */
+		expect_eq(vpe_context_reserve(ctx, 3, 0, 1, &seq), 0);
+		expect_eq(seq.window >> lanes.shift & 7, 0);
+		expect_eq(seq.seq, ctx->first + 1);
+		expect_eq(vpe_context_sent(ctx, 3 << lanes.shift | lanes.first), 0);
+		expect_eq(vpe_context_add_classes(ctx, VPE_CLASSES), 0);
+		expect_eq(vpe_context_reserve(ctx, 7, 0, 5, &seq), 0);
+		expect_eq(seq.window >> lanes.shift & 7, 7);
+		expect_eq(seq.seq, ctx->first);
+		expect(vpe_context_windows_end(ctx) <= 0x10000);
+		first = ctx->first;
+		vpe_context_put(ctx);
+		/* the highest number counts, whatever its class */
+		ctx = vpe_context_get(&here, KEY_B, 16, &lanes);
+		shim_real_ns = NOW - 10;
+		expect_eq(vpe_context_start(ctx, 0), 0);
+		expect(ctx->first >= first + 5, "%llu", ctx->first);
+		vpe_context_put(ctx);
+		unload();
+	}
+}
+
+static void classes_without_memory(void)
+{
+	struct vpe_context *ctx;
+	struct vpe_seq seq;
+
+	load();
+	ctx = get(&here, KEY_A);
+	vpe_context_start(ctx, 0);
+	shim_fail_alloc = 2;
+	expect_eq(vpe_context_add_classes(ctx, 4), -ENOMEM);
+	expect_eq(ctx->classes, 2);
+	expect_eq(vpe_context_reserve(ctx, 3, 0, 1, &seq), 0);
+	expect_eq(vpe_context_class(ctx, seq.window), 0);
+	expect_eq(vpe_context_add_classes(ctx, 4), 0);
+	expect_eq(ctx->classes, 4);
+	vpe_context_put(ctx);
+	unload();
+}
+
+/* One key, several Sender IDs: each once in the whole kernel. */
+static void senders_claim(void)
+{
+	struct vpe_lanes one = one_each, two = one_each;
+	struct vpe_context *a, *b, *c;
+
+	load();
+	one.sender = 1;
+	two.sender = 2;
+	a = vpe_context_get(&here, KEY_A, 16, &one);
+	b = vpe_context_get(&there, KEY_A, 16, &two);
+	c = vpe_context_get(&untrusted, KEY_A, 16, &one);
+	expect_eq(vpe_context_start(a, 0), 0);
+	expect_eq(vpe_context_start(b, 0), 0);
+	expect_eq(vpe_context_start(c, 0), -EBUSY);
+	vpe_context_put(b);
+	expect_eq(vpe_context_start(c, 0), -EBUSY);
+	vpe_context_put(a);
+	expect_eq(vpe_context_start(c, 0), 0);
+	vpe_context_put(c);
+	unload();
+}
+
+static void sender_bound(void)
+{
+	struct vpe_context *ctx;
+	struct vpe_window *w;
+	u32 id;
+
+	load();
+	ctx = get(&here, KEY_A);
+	for (id = 0; id < 0x10000; id++)
+		if (commit(ctx, 0x50000 + id, 1, &w) != VPE_FRESH)
+			break;
+	expect_eq(id, 8192);
+	expect_eq(commit(ctx, 0x5ffff, 1, &w), VPE_NO_ROOM);
+	expect_eq(commit(ctx, 0x50000, 2, &w), VPE_FRESH);
+	expect_eq(commit(ctx, 0x60000, 2, &w), VPE_FRESH);
+	here.sender_max = 1;
+	expect_eq(commit(ctx, 0x60001, 2, &w), VPE_NO_ROOM);
+	/* one sender alone has no Sender ID, and the context's bound */
+	expect_eq(commit(ctx, 0, 1, &w), VPE_FRESH);
+	expect_eq(commit(ctx, 1, 1, &w), VPE_FRESH);
+	expect_eq(ctx->nr_windows, 8195);
+	here.context_max = 8195;
+	expect_eq(commit(ctx, 2, 1, &w), VPE_NO_ROOM);
+	vpe_context_put(ctx);
+	unload();
+}
+
+static void moved(void)
+{
+	static const u64 x[] = { 1, 0 }, y[] = { 1, 2 }, z[] = { 3, 2 };
+	struct vpe_context *ctx;
+	struct vpe_window *w;
+
+	load();
+	ctx = get(&here, KEY_A);
+	commit(ctx, 0, 1, &w);
+	expect(!vpe_context_moved(ctx, 0, x));
+	expect(!vpe_context_moved(ctx, 0, y), "outside of groups nothing is noted");
+	commit(ctx, 0x10000, 1, &w);
+	commit(ctx, 0x10007, 1, &w);
+	commit(ctx, 0x20000, 1, &w);
+	expect(!vpe_context_moved(ctx, 0x10000, x), "the first is no move");
+	expect(!vpe_context_moved(ctx, 0x20000, z));
+	expect(!vpe_context_moved(ctx, 0x10007, x));
+	expect(vpe_context_moved(ctx, 0x10007, y));
+	expect(!vpe_context_moved(ctx, 0x10000, y));
+	expect(vpe_context_moved(ctx, 0x10000, z));
+	expect(!vpe_context_moved(ctx, 0x20001, z));
+	expect(!vpe_context_moved(ctx, 0x30001, z), "never heard of");
+	vpe_context_put(ctx);
+	unload();
+}
+
+/* What a user closes, of windows that are there and that are not. */
+static void close_windows(void)
+{
+	static const u32 ids[] = { 0, 7, 0x10000, 0xffffffff };
+	struct vpe_context *ctx;
+	struct vpe_window *w;
+	unsigned int i;
+
+	load();
+	ctx = get(&here, KEY_A);
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		if (i & 1)
+			expect_eq(commit(ctx, ids[i], 500, &w), VPE_FRESH);
+		expect_eq(vpe_context_close(ctx, ids[i], 1000), VPE_FRESH);
+		expect_eq(vpe_context_window(ctx, ids[i])->packets, i & 1);
+		expect_eq(commit(ctx, ids[i], 1000, &w), VPE_REPLAY);
+		expect_eq(commit(ctx, ids[i], 999, &w), VPE_REPLAY);
+		expect_eq(commit(ctx, ids[i], 1000 - 63, &w), VPE_REPLAY);
+		expect_eq(commit(ctx, ids[i], 1000 - 64, &w), i & 1 ? VPE_OLD : VPE_BEHIND);
+		expect_eq(commit(ctx, ids[i], 1002, &w), VPE_FRESH);
+		expect_eq(vpe_context_close(ctx, ids[i], 5), VPE_FRESH);
+		expect_eq(commit(ctx, ids[i], 1001, &w), VPE_FRESH);
+		expect_eq(vpe_context_window(ctx, ids[i])->packets, 2 + (i & 1));
+	}
+	here.windows_max = 0;
+	expect_eq(vpe_context_close(ctx, 8, 1), VPE_NO_ROOM);
+	expect_eq(vpe_context_close(ctx, 0, 2000), VPE_FRESH);
+	expect_eq(commit(ctx, 0, 2000, &w), VPE_REPLAY);
+	here.windows_max = 100;
+	shim_fail_alloc = 1;
+	expect_eq(vpe_context_close(ctx, 8, 1), VPE_NO_MEM);
+	expect(!vpe_context_window(ctx, 8));
+	vpe_context_put(ctx);
+	unload();
+}
+
 static const struct test_case cases[] = {
 	{ "first_number", first_number },
 	{ "clock_samples", clock_samples },
@@ -572,6 +766,12 @@ static const struct test_case cases[] = {
 	{ "lanes", lanes },
 	{ "spread", spread },
 	{ "lanes of CPUs", lanes_of_cpus },
+	{ "classes", classes },
+	{ "classes_without_memory", classes_without_memory },
+	{ "senders_claim", senders_claim },
+	{ "sender_bound", sender_bound },
+	{ "moved", moved },
+	{ "close_windows", close_windows },
 	{ "exhaustion", exhaustion },
 	{ "no_number_left", no_number_left },
 	{ "windows", windows },

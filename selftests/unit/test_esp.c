@@ -26,7 +26,7 @@ static struct vpe_context *get(struct vpe_scope *scope, u64 last)
 
 static struct vpe_context *get_vpe(const char *key)
 {
-	static const struct vpe_lanes lanes = { .per_cpu = 1 };
+	static const struct vpe_lanes lanes = { .per_cpu = 1, .shift = 2 };
 
 	return vpe_context_get(&here, key, 16, &lanes);
 }

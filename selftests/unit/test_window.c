@@ -73,6 +73,7 @@ static void live(struct vpe_model *m, u64 *state, unsigned int steps, unsigned i
 	shim_cpu = 0;
 	w = vpe_window_alloc((unsigned int)m->size, seq, GFP_ATOMIC);
 	m->top = 0;
+	m->start = seq;
 	vpe_model_accept(m, seq);
 	while (steps--) {
 		if (close && !(steps % close))
@@ -98,7 +99,8 @@ static void live(struct vpe_model *m, u64 *state, unsigned int steps, unsigned i
 	compare(w, m);
 	expect_eq(w->packets, m->accepted);
 	expect_eq(w->elsewhere, elsewhere);
-	expect_eq(atomic64_read(&w->replayed) + atomic64_read(&w->old), refused);
+	expect_eq(atomic64_read(&w->replayed) + atomic64_read(&w->old) +
+		  atomic64_read(&w->behind), refused);
 	kfree(w);
 }
 
@@ -149,7 +151,8 @@ static void closes(void)
 			for (seq = first - size - 2; seq <= first + 3 * size; seq++)
 				expect(vpe_window_check(w, seq) ==
 				       (seq > n ? vpe_window_check(before, seq) :
-					w->top - seq < size ? VPE_REPLAY : VPE_OLD),
+					w->top - seq < size ? VPE_REPLAY :
+					seq <= first - size ? VPE_BEHIND : VPE_OLD),
 				       "%llu, closed %llu: %llu", first, n, seq);
 			kfree(w);
 			kfree(before);
@@ -257,7 +260,11 @@ static void statistics(void)
 	vpe_window_refused(w, VPE_REPLAY);
 	vpe_window_refused(w, VPE_OLD);
 	vpe_window_refused(w, VPE_OLD);
+	vpe_window_refused(w, VPE_BEHIND);
+	vpe_window_refused(w, VPE_BEHIND);
+	vpe_window_refused(w, VPE_BEHIND);
 	expect_eq(atomic64_read(&w->replayed), 1);
+	expect_eq(atomic64_read(&w->behind), 3);
 	expect_eq(atomic64_read(&w->old), 2);
 	expect_eq(w->packets, 4);
 	kfree(w);

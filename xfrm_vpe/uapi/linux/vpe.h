@@ -16,10 +16,48 @@
 #define VPE_SA_FLAG_ENTROPY	268435456
 #define VPE_SA_SENDER_MASK	16776960
 #define VPE_SA_SENDER_SHIFT	8
+#define VPE_MCGRP_MONITOR	"monitor"
 
 enum vpe_direction {
 	VPE_DIRECTION_TX,
 	VPE_DIRECTION_RX,
+};
+
+/*
+ * What of a packet chooses its class by the class map.
+ */
+enum vpe_class_source {
+	VPE_CLASS_SOURCE_DSCP,
+	VPE_CLASS_SOURCE_PRIORITY,
+};
+
+/**
+ * enum vpe_event_kind
+ * @VPE_EVENT_KIND_NEW_WINDOW: A packet made a receive window.
+ * @VPE_EVENT_KIND_BOUND: A packet was dropped, its window would have exceeded
+ *   a bound.
+ * @VPE_EVENT_KIND_MOVED: Packets of one Sender ID of a group came from another
+ *   source than before: two hosts have that Sender ID, or one changed its
+ *   address.
+ * @VPE_EVENT_KIND_BEHIND: A packet was dropped that is below all that its
+ *   window ever took: its sender restarted with an earlier clock (rekey), or
+ *   it was captured before we listened and is replayed.
+ * @VPE_EVENT_KIND_CLAIM: A packet was not sent, another key context of this
+ *   host sends under its key.
+ * @VPE_EVENT_KIND_NEAR_END: The numbers that this SA may still send come to
+ *   their end.
+ * @VPE_EVENT_KIND_LISTEN_NEW: A UDP port is listened on.
+ * @VPE_EVENT_KIND_LISTEN_DEL: A UDP port is listened on no longer.
+ */
+enum vpe_event_kind {
+	VPE_EVENT_KIND_NEW_WINDOW,
+	VPE_EVENT_KIND_BOUND,
+	VPE_EVENT_KIND_MOVED,
+	VPE_EVENT_KIND_BEHIND,
+	VPE_EVENT_KIND_CLAIM,
+	VPE_EVENT_KIND_NEAR_END,
+	VPE_EVENT_KIND_LISTEN_NEW,
+	VPE_EVENT_KIND_LISTEN_DEL,
 };
 
 enum {
@@ -45,6 +83,9 @@ enum {
 	VPE_A_SA_ENCAP_SPORT,
 	VPE_A_SA_ENCAP_DPORT,
 	VPE_A_SA_LANES,
+	VPE_A_SA_CLASSES,
+	VPE_A_SA_LATE_ACCEPTED,
+	VPE_A_SA_LATE_REFUSED,
 
 	__VPE_A_SA_MAX,
 	VPE_A_SA_MAX = (__VPE_A_SA_MAX - 1)
@@ -64,6 +105,7 @@ enum {
 	VPE_A_STATS_RX_FILL,
 	VPE_A_STATS_RX_CORE,
 	VPE_A_STATS_CORE_BYTES,
+	VPE_A_STATS_RX_MOVED,
 
 	__VPE_A_STATS_MAX,
 	VPE_A_STATS_MAX = (__VPE_A_STATS_MAX - 1)
@@ -91,6 +133,9 @@ enum {
 	VPE_A_DROPS_TX_NOMEM,
 	VPE_A_DROPS_TX_CRYPTO,
 	VPE_A_DROPS_TX_FRAGMENT,
+	VPE_A_DROPS_RX_REFLECTED,
+	VPE_A_DROPS_RX_BEHIND,
+	VPE_A_DROPS_TX_SENDER,
 
 	__VPE_A_DROPS_MAX,
 	VPE_A_DROPS_MAX = (__VPE_A_DROPS_MAX - 1)
@@ -112,6 +157,9 @@ enum {
 	VPE_A_WINDOW_CPU,
 	VPE_A_WINDOW_ELSEWHERE,
 	VPE_A_WINDOW_PORT,
+	VPE_A_WINDOW_CLASS,
+	VPE_A_WINDOW_BEHIND,
+	VPE_A_WINDOW_SOURCE,
 
 	__VPE_A_WINDOW_MAX,
 	VPE_A_WINDOW_MAX = (__VPE_A_WINDOW_MAX - 1)
@@ -129,6 +177,10 @@ enum {
 	VPE_A_NETNS_UDP_CSUM,
 	VPE_A_NETNS_UDP6_ZERO_CSUM_TX,
 	VPE_A_NETNS_NVO3_PORTS,
+	VPE_A_NETNS_SA_RX_WINDOWS_MAX,
+	VPE_A_NETNS_SENDER_RX_WINDOWS_MAX,
+	VPE_A_NETNS_CLASS_MAP,
+	VPE_A_NETNS_CLASS_SOURCE,
 
 	__VPE_A_NETNS_MAX,
 	VPE_A_NETNS_MAX = (__VPE_A_NETNS_MAX - 1)
@@ -148,6 +200,24 @@ enum {
 };
 
 enum {
+	VPE_A_EVENT_PAD = 1,
+	VPE_A_EVENT_KIND,
+	VPE_A_EVENT_FAMILY,
+	VPE_A_EVENT_DST,
+	VPE_A_EVENT_SPI,
+	VPE_A_EVENT_SENDER_ID,
+	VPE_A_EVENT_WINDOW_ID,
+	VPE_A_EVENT_SEQ,
+	VPE_A_EVENT_SOURCE,
+	VPE_A_EVENT_CPU,
+	VPE_A_EVENT_PORT,
+	VPE_A_EVENT_LOST,
+
+	__VPE_A_EVENT_MAX,
+	VPE_A_EVENT_MAX = (__VPE_A_EVENT_MAX - 1)
+};
+
+enum {
 	VPE_CMD_SA_GET = 1,
 	VPE_CMD_WINDOW_GET,
 	VPE_CMD_NETNS_GET,
@@ -155,6 +225,8 @@ enum {
 	VPE_CMD_LISTEN_GET,
 	VPE_CMD_LISTEN_NEW,
 	VPE_CMD_LISTEN_DEL,
+	VPE_CMD_WINDOW_SET,
+	VPE_CMD_EVENT,
 
 	__VPE_CMD_MAX,
 	VPE_CMD_MAX = (__VPE_CMD_MAX - 1)
