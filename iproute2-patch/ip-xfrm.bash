@@ -30,11 +30,15 @@ _ip_xfrm_value() {
 	extra-flag) choice=(dont-encap-dscp oseq-may-wrap) ;;
 	flag) choice=(noecn decap-dscp nopmtudisc wildrecv icmp af-unspec align4 esn) ;;
 	limit) choice=({time,time-use,byte,packet}-{soft,hard}) ;;
-	dir) choice=(in out fwd) ;;
+	dir)
+		choice=(in out fwd)
+		[ "${words[1]}" != vpe ] || choice=(tx rx)
+		;;
 	action) choice=(allow block) ;;
 	level) choice=(required use) ;;
 	udpcsum | udp6zerocsumtx) choice=(on off) ;;
 	nvo3-ports) choice=(none) ;;
+	sum) choice=(class sender cpu) ;;
 	*) return 1 ;;
 	esac
 }
@@ -69,17 +73,35 @@ _ip_xfrm_policy() {
 	esac
 }
 
+# "class set" takes pairs of a DSCP and a class
+_ip_xfrm_class() {
+	if [ $((${#words[@]} % 2)) = 1 ]; then
+		choice=({0..7})
+	else
+		mapfile -t choice < <(awk '!/^#/ && NF > 1 { print $2 }' /etc/iproute2/rt_dsfield 2>/dev/null)
+	fi
+}
+
+_ip_xfrm_window() {
+	_ip_xfrm_options dst spi sender-id window-id sum
+	_ip_xfrm_given tx || _ip_xfrm_given rx || choice+=(dir tx rx)
+}
+
 _ip_xfrm_vpe() {
 	case "${words[*]:2:2}" in
-	'') choice=(show stats set listen window help) ;;
-	set*) _ip_xfrm_options rx-windows-max lanes udpcsum udp6zerocsumtx nvo3-ports ;;
+	'') choice=(show stats set class listen window monitor help) ;;
+	set*)
+		_ip_xfrm_options rx-windows-max sa-rx-windows-max sender-rx-windows-max lanes udpcsum \
+			udp6zerocsumtx nvo3-ports
+		;;
+	class) choice=(show set source help) ;;
+	'class set') _ip_xfrm_class ;;
+	'class source') [ ${#words[@]} -gt 4 ] || choice=(dscp priority) ;;
 	listen) choice=(add del show help) ;;
 	'listen add') [ ${#words[@]} -lt 5 ] || choice=(udp6zerocsumrx) ;;
-	window) choice=(show help) ;;
-	'window show')
-		_ip_xfrm_options dst spi sender-id window-id
-		_ip_xfrm_given tx || _ip_xfrm_given rx || choice+=(tx rx)
-		;;
+	window) choice=(show set help) ;;
+	'window show') _ip_xfrm_window ;;
+	'window set') _ip_xfrm_options dst spi sender-id window-id seq ;;
 	show*) _ip_xfrm_options src dst spi ;;
 	esac
 }
@@ -88,8 +110,8 @@ _ip_xfrm_vpe() {
 _ip_xfrm_free() {
 	case $prev in
 	src | dst | spi | reqid | mark | seq | replay-window | sel | output-mark | if_id | tfcpad | \
-		sender-id | window-id | rx-windows-max | lanes | priority | index | sport | dport | : | -n | \
-		-netns | *soft | *hard)
+		sender-id | window-id | rx-windows-max | sa-rx-windows-max | sender-rx-windows-max | \
+		lanes | priority | index | sport | dport | : | -n | -netns | *soft | *hard)
 		return 0
 		;;
 	esac
