@@ -189,8 +189,8 @@ sender_id() {
 }
 
 group() {
-	flag_refused "VPE: group SAs are not supported yet" 0xa0000000
-	option_refused "VPE: group SAs are not supported yet" group
+	flag_refused "VPE: the destination of a group is a multicast address" 0xa0000000
+	option_refused "VPE: the destination of a group is a multicast address" group
 }
 
 modes() {

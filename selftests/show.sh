@@ -154,7 +154,7 @@ completion() {
 	completes 'ip xfrm vpe s' show stats set
 	completes 'ip xfrm vpe set lanes 8 udpcsum on u' udp6zerocsumtx
 	completes 'ip xfrm vpe show dst fd00::1 ' src spi
-	completes 'ip xfrm vpe window show spi 1 tx ' dst sender-id window-id
+	completes 'ip xfrm vpe window show spi 1 tx ' dst sender-id window-id sum
 	completes 'ip xfrm vpe window show spi '
 	completes 'ip xfrm state add src 10.0.0.1 proto v' vpe
 	completes 'ip xfrm state add proto vpe layout ' spi-first ares
@@ -178,7 +178,9 @@ completion_help() {
 	. "$lib_dir/../iproute2-patch/ip-xfrm.bash"
 	for line in '' 'vpe ' 'vpe show ' 'vpe set ' 'vpe set udpcsum ' 'vpe set nvo3-ports ' \
 		'vpe listen ' \
-		'vpe listen add 4500 ' 'vpe window ' 'vpe window show '; do
+		'vpe listen add 4500 ' 'vpe window ' 'vpe window show ' \
+		'vpe class ' 'vpe class source ' 'vpe window set ' 'vpe window show dir ' \
+		'vpe window show sum '; do
 		complete_line "ip xfrm $line"
 		offered+="${COMPREPLY[*]} "
 	done

@@ -32,7 +32,7 @@ normal() {
 		-e 's/: ?([0-9]{16,})/:"\1"/g' | jq "$1" | python3 -m json.tool --sort-keys
 }
 
-# same FILTER: what ynl said, and standard input
+# same FILTER: what ynl said, and standard input; for the end of a pipe
 same() {
 	normal "$1" >"$TMP/ip.json"
 	normal "$1" <"$TMP/ynl" >"$TMP/ynl.json"
@@ -42,6 +42,9 @@ same() {
 
 sa_fields='{family, src, dst, spi, reqid, flags, aead, "key-bits", "replay-window", context,
 	"first-seq", "rx-windows", mtu, stats, drops}'
+
+netns_fields='{sas, contexts, "rx-windows", "rx-windows-max", lanes,
+	"sa-rx-windows-max", "sender-rx-windows-max", stats, drops}'
 
 # Packets, and the answer to the first once more
 traffic() {
@@ -64,13 +67,14 @@ ynl_has() {
 dumps() {
 	traffic $1
 	run ynl --dump sa-get
-	ip -n "$HV1" -j xfrm vpe show | same "map($sa_fields) | sort_by(.spi)"
+	ip -n "$HV1" -j xfrm vpe show | same "map($sa_fields) | sort_by(.spi)" ||
+		exit $ksft_fail
 	ynl_has 'map([.stats."tx-packets", .mtu > 0, .drops."rx-replay"]) ==
 		[[6, true, 0], [0, false, 1]]'
 
 	run ynl --dump window-get
 	ip -n "$HV1" -j xfrm vpe window show |
-		same 'sort_by(.spi, .direction, ."window-id")'
+		same 'sort_by(.spi, .direction, ."window-id")' || exit $ksft_fail
 	ynl_has 'map(.direction) | index("tx") and index("rx")'
 	ynl_has '[.[] | .replayed // 0] | add == 1'
 }
@@ -79,7 +83,8 @@ dumps() {
 get() {
 	tunnel 4 4
 	run ynl --do sa-get --json "{\"spi\": $((SPI12))}"
-	ip -n "$HV1" -j xfrm vpe show spi $SPI12 | jq -c '.[]' | same "$sa_fields"
+	ip -n "$HV1" -j xfrm vpe show spi $SPI12 | jq -c '.[]' | same "$sa_fields" ||
+		exit $ksft_fail
 	ynl --do sa-get --json '{"spi": 1}' 2>&1 && fail "an SA that is not there"
 	grep -q 'VPE: there is no such SA of VPE or ESP with entropy' "$TMP/ynl" || fail "said: $(<"$TMP/ynl")"
 }
@@ -88,7 +93,8 @@ totals() {
 	tunnel 4 4
 	run ynl --do netns-set --json '{"rx-windows-max": 70001}'
 	run ynl --do netns-get
-	ip -n "$HV1" -j xfrm vpe stats | same .
+	ip -n "$HV1" -j xfrm vpe stats | same "$netns_fields" ||
+		exit $ksft_fail
 	[ "$(jq '."rx-windows-max"' "$TMP/ynl.json")" = 70001 ] || fail "$(<"$TMP/ynl.json")"
 }
 

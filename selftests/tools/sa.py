@@ -5,6 +5,7 @@
 sa.py [OPTION...] SRC DST SPI KEY      an SA, reqid 1
   --pcpu CPU                           of one CPU (XFRMA_SA_PCPU); needs --dir
   --dir in|out                         for one direction (XFRMA_SA_DIR)
+  --sender ID                          of a group (VPE_SA_FLAG_GROUP)
   --mode transport|tunnel|ro|iptfs     not in tunnel mode
   --classic                            stock ESP: not flagged, KEY has a salt
 sa.py --starve SRC DST SPI KEY         again and again: the first time the first
@@ -31,7 +32,7 @@ XFRM_MSG_NEWSA, XFRM_MSG_DELSA = 0x10, 0x11
 XFRMA_ALG_AEAD, XFRMA_SA_EXTRA_FLAGS, XFRMA_SA_DIR, XFRMA_SA_PCPU = 18, 24, 33, 35
 DIRECTIONS = {"in": 1, "out": 2}
 MODES = {"transport": 0, "tunnel": 1, "ro": 2, "iptfs": 5}
-VPE_SA_FLAG_VPE = 0x80000000
+VPE_SA_FLAG_VPE, VPE_SA_FLAG_GROUP, VPE_SA_SENDER_SHIFT = 0x80000000, 0x20000000, 8
 MEMORY = errno.ENOMEM, errno.ENOBUFS, errno.EFAULT
 
 
@@ -63,8 +64,11 @@ def new_sa(options):
                        family(options.dst), MODES[options.mode], 0, 0)
     aead = struct.pack("=64sII", b"rfc4106(gcm(aes))", 8 * len(options.key), 128)
     body = selector + sa_id + rest + attribute(XFRMA_ALG_AEAD, aead + options.key)
+    flags = VPE_SA_FLAG_VPE
+    if options.sender is not None:
+        flags |= VPE_SA_FLAG_GROUP | options.sender << VPE_SA_SENDER_SHIFT
     if not options.classic:
-        body += attribute(XFRMA_SA_EXTRA_FLAGS, struct.pack("=I", VPE_SA_FLAG_VPE))
+        body += attribute(XFRMA_SA_EXTRA_FLAGS, struct.pack("=I", flags))
     if options.dir:
         body += attribute(XFRMA_SA_DIR, struct.pack("=B", DIRECTIONS[options.dir]))
     if options.pcpu is not None:
@@ -141,6 +145,7 @@ def main():
     parser.add_argument("--pcpu", type=int)
     parser.add_argument("--dir", choices=DIRECTIONS)
     parser.add_argument("--mode", choices=MODES, default="tunnel")
+    parser.add_argument("--sender", type=int)
     parser.add_argument("--classic", action="store_true")
     parser.add_argument("--starve", action="store_true")
     parser.add_argument("src")
