@@ -80,7 +80,7 @@ for f in 4 6; do
 		hv2:-:XfrmInStateSeqError==$n hv2:$SPI12:rx-replay==$n
 	ktap_test "too old, in IPv$f" bad $f old $n 1 \
 		hv2:$SPI12:rx-packets==2 \
-		hv2:-:XfrmInStateSeqError==$n hv2:$SPI12:rx-old==$n
+		hv2:-:XfrmInStateSeqError==$n hv2:$SPI12:rx-behind==$n
 	ktap_test "the largest, in IPv$f" bad $f huge 1 1 hv2:$SPI12:rx-packets==1 \
 		hv2:-:XfrmInStateProtoError==1 hv2:$SPI12:rx-auth==1
 	ktap_test "in UDP, in IPv$f" in_udp $f

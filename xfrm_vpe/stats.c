@@ -245,7 +245,9 @@ static void vpe_tell_near_end(struct vpe_sa *sa)
 	const struct vpe_context *ctx = sa->ctx;
 	u64 last = 0;
 
-	if (sa->near_end || !vpe_context_started(ctx))
+	/* While it is valid its namespace is whole. */
+	if (sa->near_end || !vpe_context_started(ctx) ||
+	    READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID)
 		return;
 	/* That of VPE's highest window; where it stands near the clock, by far. */
 	if (ctx->last - ctx->first >= VPE_NEAR_END)
