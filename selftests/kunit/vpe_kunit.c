@@ -161,6 +161,7 @@ static void vpe_test_live(struct kunit *test, struct vpe_model *m, u64 *state, b
 	unsigned int i;
 
 	w = vpe_test_window(test, m->size, seq);
+	m->start = seq;
 	vpe_model_accept(m, seq);
 	for (i = 0; i < 2000; i++) {
 		seq = vpe_model_next(m, state);
