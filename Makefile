@@ -60,6 +60,10 @@ ip:
 # Where Wireshark and tshark look for a user's own plugins
 PLUGINDIR ?= $(HOME)/.local/lib/wireshark/plugins
 
+tools:
+	@$(MAKE) --no-print-directory -C tools O=$(CURDIR)/build && \
+	echo "Built: $(CURDIR)/build/vpe-top"
+
 install-tools:
 	@install -D -m 644 -t "$(DESTDIR)$(PLUGINDIR)" tools/wireshark/*.lua && \
 	echo "Installed: vpe.lua, vpe_aead.lua in $(DESTDIR)$(PLUGINDIR)" && \
@@ -104,10 +108,11 @@ help:
 	@echo '  make modules_install   installs it, so that "modprobe xfrm_vpe" works;'
 	@echo '                         below INSTALL_MOD_PATH, where that is given'
 	@echo '  make ip                builds the ip that knows VPE, and says where it is'
+	@echo '  make tools             build/vpe-top: windows by rate, refreshed'
 	@echo '  make install-tools     dissectors for Wireshark and tshark, into PLUGINDIR,'
 	@echo '                         or ~/.local/lib/wireshark/plugins'
 	@echo '  make clean             removes what was built here'
 	@echo
 	@echo 'README says more.'
 
-.PHONY: all module check-kdir modules_install ip install-tools demo demo-fabric check check-long clean help
+.PHONY: all module check-kdir modules_install ip tools install-tools demo demo-fabric check check-long clean help

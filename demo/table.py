@@ -42,15 +42,16 @@ def arrived(path, spi, sent):
 
 def drops(names):
     return [n for n in names if n.startswith("rx-") and
-            n not in ("rx-packets", "rx-bytes", "rx-async", "rx-elsewhere", "rx-fill")]
+            n not in ("rx-packets", "rx-bytes", "rx-async", "rx-elsewhere", "rx-fill",
+                  "rx-core", "rx-moved")]
 
 
 def replay(path, spi, sent, delivered):
     grown, sent, delivered = growth(path, spi), int(sent), int(delivered)
-    refused = grown["rx-replay"] + grown["rx-old"]
+    refused = grown["rx-replay"] + grown["rx-old"] + grown["rx-behind"]
     for text, number in (("sent again", sent),
                          ("refused: seen before (rx-replay)", grown["rx-replay"]),
-                         ("refused: behind the window (rx-old)", grown["rx-old"]),
+                         ("refused: behind the window", grown["rx-old"] + grown["rx-behind"]),
                          ("accepted by hv2", grown["rx-packets"]),
                          ("came to tenant2", delivered)):
         print(f"  {text:<40} {number:>8}")
@@ -64,7 +65,7 @@ def totals(spi12, spi21):
     for name, tx, rx, spi in (("hv1 to hv2", "hv1", "hv2", spi12),
                               ("hv2 to hv1", "hv2", "hv1", spi21)):
         sent, got = counters(tx, spi), counters(rx, spi)
-        refused = got["rx-replay"] + got["rx-old"]
+        refused = got["rx-replay"] + got["rx-old"] + got["rx-behind"]
         other = sum(got[n] for n in drops(got)) - refused
         other += sum(v for n, v in sent.items() if n.startswith("tx-") and n in
                      ("tx-state", "tx-size", "tx-claim", "tx-sequence", "tx-segment",

@@ -48,7 +48,7 @@ received() {
 	counters_growth
 	came=$(($(frames) - before))
 	accepted=$(($(grown 'hv2:*:rx-packets') + $(grown 'hv2:*:rx-fill')))
-	dropped=$(grown 'hv2:0x*:rx-@(state|encap|short|sender|replay|old|auth|inner|windows|nomem|crypto|path)')
+	dropped=$(grown 'hv2:0x*:rx-@(state|encap|short|sender|replay|old|behind|reflected|auth|inner|windows|nomem|crypto|path)')
 	named=$(grown 'hv2:-:XfrmIn*')
 	# "truncated" makes four packets that are too short for an SPI
 	others=$(($(grown 'hv2:-:XfrmInNoStates') + 4 * rounds))

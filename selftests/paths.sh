@@ -144,7 +144,7 @@ lost() {
 	counters_wait_quiet
 	counters_growth
 	[ "$(grown hv1:$SPI12:tx-packets)" = $n ] || fail "sent: $(grown hv1:$SPI12:tx-packets) of $n"
-	drops=$(grown "hv2:$SPI12:rx-@(old|replay)")
+	drops=$(grown "hv2:$SPI12:rx-@(old|behind|replay)")
 	[ $((drops + $(grown hv2:$SPI12:rx-packets))) = $n ] ||
 		fail "packets are missing: $(counters_list)"
 }
