@@ -180,6 +180,9 @@ nothing_dropped() {
 	local n name
 	for n in "$@"; do
 		for name in $drop_names; do
+			# What is sent by a completion of the cipher's IP gives back to a
+			# member of the group, as it does not come from a device's queue.
+			[ $name = rx-reflected ] && [ "$(grew $n tx-async)" -gt 0 ] && continue
 			[ "$(grew $n $name)" = 0 ] || fail "host $n: $name $(grew $n $name)"
 		done
 	done
