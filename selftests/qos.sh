@@ -152,7 +152,7 @@ wrong() {
 overtaken() {
 	local sent received
 
-	run ns_exec "$HV1" tc qdisc replace dev eth0 root handle 1: tbf rate 300kbit burst 3000 limit 1000000
+	run ns_exec "$HV1" tc qdisc replace dev eth0 root handle 1: tbf rate "$(count 300kbit 60kbit)" burst 3000 limit 1000000
 	run ns_exec "$HV1" tc qdisc replace dev eth0 parent 1:1 handle 2: prio
 	run ns_exec "$HV1" python3 -S -c '
 import socket
