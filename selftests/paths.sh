@@ -16,12 +16,14 @@
 
 ROUTER=''
 outer1=10.0.0.1 outer2=10.0.1.2 public=10.0.0.254
+# Known to the router: its question would take the slow path too.
+declare -rA mac=([fast]=02:00:00:00:05:01 [slow]=02:00:00:00:05:02)
 
 topo_paths() {
 	setup_ns HV1 ROUTER HV2 || return
 	run ip link add eth0 netns "$HV1" type veth peer name near netns "$ROUTER"
-	run ip link add fast netns "$ROUTER" type veth peer name fast netns "$HV2"
-	run ip link add slow netns "$ROUTER" type veth peer name slow netns "$HV2"
+	run ip link add fast netns "$ROUTER" type veth peer name fast netns "$HV2" address ${mac[fast]}
+	run ip link add slow netns "$ROUTER" type veth peer name slow netns "$HV2" address ${mac[slow]}
 	ns_stay "$HV1"
 	hv_pid[hv1]=$ns_pid
 	ns_stay "$HV2"
@@ -40,6 +42,8 @@ topo_paths() {
 		link set near up
 		link set fast up
 		link set slow up
+		neigh add 10.5.1.2 lladdr ${mac[fast]} dev fast
+		neigh add 10.5.2.2 lladdr ${mac[slow]} dev slow
 		route add $outer2/32 nexthop via 10.5.1.2 dev fast nexthop via 10.5.2.2 dev slow
 		route add $outer2/32 via 10.5.1.2 dev fast table 101
 		route add $outer2/32 via 10.5.2.2 dev slow table 102
@@ -160,15 +164,21 @@ reordered() {
 	slow 0
 	straight esp replay-window 4096
 	send 4096
-	# at a rate that is kept
+	# a rate that is kept, as far as one can know
 	rate=$((pps * 2 / 3))
 	printf '%6s %9s %8s %8s | %s\n' window packets/s delay distance \
 		"dropped by windows: ESP, VPE with ${1:-that window}"
 	for window in $(count '64 1024 4096' 64); do
 		n=$((window * 4 < 2048 ? 2048 : window * 4))
-		delay=$(awk "BEGIN { printf \"%.3f\", 2 * $window / $rate }")
-		slow $delay
-		lost $window esp
+		while :; do
+			delay=$(awk "BEGIN { printf \"%.3f\", 2 * $window / $rate }")
+			slow $delay
+			lost $window esp
+			[ $pps -lt $((rate * 4 / 5)) ] || break
+			# other work of this machine's host took part of it
+			echo "$pps packets/s of $rate: once more"
+			rate=$((pps * 2 / 3))
+		done
 		line=$(printf '%6d %9d %7ss %8d | %d of %d' $window $rate $delay $((2 * window)) $drops $n)
 		[ "$drops" -gt 0 ] || fail "ESP lost nothing: $line"
 		lost ${1:-$window} vpe
