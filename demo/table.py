@@ -43,7 +43,7 @@ def arrived(path, spi, sent):
 def drops(names):
     return [n for n in names if n.startswith("rx-") and
             n not in ("rx-packets", "rx-bytes", "rx-async", "rx-elsewhere", "rx-fill",
-                  "rx-core", "rx-moved")]
+                  "rx-core", "rx-moved", "rx-steered")]
 
 
 def replay(path, spi, sent, delivered):

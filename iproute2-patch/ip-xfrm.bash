@@ -89,14 +89,16 @@ _ip_xfrm_window() {
 
 _ip_xfrm_vpe() {
 	case "${words[*]:2:2}" in
-	'') choice=(show stats set class listen window monitor help) ;;
+	'') choice=(show stats set class steer listen window monitor help) ;;
 	set*)
 		_ip_xfrm_options rx-windows-max sa-rx-windows-max sender-rx-windows-max lanes udpcsum \
-			udp6zerocsumtx nvo3-ports
+			udp6zerocsumtx nvo3-ports flow-rekey
 		;;
 	class) choice=(show set source help) ;;
 	'class set') _ip_xfrm_class ;;
 	'class source') [ ${#words[@]} -gt 4 ] || choice=(dscp priority) ;;
+	steer) choice=(off show help) ;;
+	'steer show') [ ${#words[@]} -gt 4 ] || choice=(/sys/class/net/*) choice=("${choice[@]##*/}") ;;
 	listen) choice=(add del show help) ;;
 	'listen add') [ ${#words[@]} -lt 5 ] || choice=(udp6zerocsumrx) ;;
 	window) choice=(show set help) ;;
@@ -111,7 +113,7 @@ _ip_xfrm_free() {
 	case $prev in
 	src | dst | spi | reqid | mark | seq | replay-window | sel | output-mark | if_id | tfcpad | \
 		sender-id | window-id | rx-windows-max | sa-rx-windows-max | sender-rx-windows-max | \
-		lanes | priority | index | sport | dport | : | -n | -netns | *soft | *hard)
+		lanes | flow-rekey | priority | index | sport | dport | : | -n | -netns | *soft | *hard)
 		return 0
 		;;
 	esac

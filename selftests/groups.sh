@@ -177,7 +177,7 @@ all_heard() {
 	nothing_dropped "$@"
 }
 
-readonly drop_names=' rx-state rx-encap rx-short rx-sender rx-replay rx-old rx-auth rx-inner rx-windows rx-nomem rx-crypto rx-path tx-state tx-size tx-claim tx-sequence tx-segment tx-nomem tx-crypto rx-reflected rx-behind tx-sender '
+readonly drop_names=' rx-state rx-encap rx-short rx-sender rx-replay rx-old rx-auth rx-inner rx-windows rx-nomem rx-crypto rx-path tx-state tx-size tx-claim tx-sequence tx-segment tx-nomem tx-crypto rx-reflected rx-behind tx-sender rx-queue '
 
 nothing_dropped() {
 	local n name

@@ -40,13 +40,15 @@ blocks() {
 shell() {
 	local ns=HV$1
 	sed 's/192\.0\.2\./10.0.0./g' |
-		ns_exec "${!ns}" env KEY12="${KEY12#0x}" KEY21="${KEY21#0x}" bash -eux ||
+		ip netns exec "${!ns}" env KEY="${KEY12#0x}" KEY12="${KEY12#0x}" \
+			KEY21="${KEY21#0x}" bash -eux ||
 		fail "the guide's commands failed on host $1"
 }
 
-# .1 for .2 at the end of addresses, and the other way round
+# .1 for .2 at the end of addresses, and the other way round; in a group host 2 has its
+# own Sender ID
 exchange() {
-	sed -E 's/\.1([^0-9.]|$)/.X\1/g; s/\.2([^0-9.]|$)/.1\1/g; s/\.X/.2/g'
+	sed -E 's/sender-id 1/sender-id 2/; s/\.1([^0-9.]|$)/.X\1/g; s/\.2([^0-9.]|$)/.1\1/g; s/\.X/.2/g'
 }
 
 # follow FILE...: as "blocks" made them
@@ -157,6 +159,61 @@ paths() {
 	wire_clean
 }
 
+# Group and pair: what is flooded, and what is not.
+group() {
+	local want
+
+	defer cleanup_all_ns
+	topo_wire || skip "no namespaces"
+	new_keys
+	blocks "One group, many senders"
+	follow "$TMP/block.01"
+	addresses vx9 10.42.0
+	wire_start
+	wire_watch
+	counters_mark
+	ns_exec "$HV1" ping -q -c 1 -W 0.1 10.42.0.2 && fail "unicast passes without an SA"
+	wire_clean
+	sas 4
+	for want in 1,2 2,1; do
+		batch "$HV1" <<<"$(pair_policy out ${want/,/ })"$'\n'"$(pair_policy in ${want/,/ })"
+		batch "$HV2" <<<"$(pair_policy out ${want/,/ })"$'\n'"$(pair_policy in ${want/,/ })"
+	done
+	ping_ok "$HV1" 5 56 10.42.0.2
+	ns_exec "$HV2" ping -q -b -c 2 -i 0.1 -W 0.1 10.42.0.255
+	counters_check "hv?:0x3001:tx-packets>0" "hv?:0x3001:rx-packets>0" "hv?:0x100?:?x-packets>0" \
+		"hv?:-:XfrmOutPolBlock>0"
+	wire_clean
+	# the last one: windows are saved and restored
+	cd "$TMP" || fail "$TMP"
+	want=$(ip -n "$HV2" -j xfrm vpe window show dir rx | jq length)
+	follow "$TMP/block.02"
+	[ "$want" -gt 1 ] && [ "$(wc -l <windows)" = "$want" ] || fail "not $want windows: $(<windows)"
+}
+
+# pair_policy DIR FROM TO: VXLAN of two hosts
+pair_policy() {
+	echo "xfrm policy add src ${OUTER[4$2]} dst ${OUTER[4$3]} proto udp dport 4789 dir $1" \
+		"tmpl src ${OUTER[4$2]} dst ${OUTER[4$3]} proto esp reqid 1 mode tunnel"
+}
+
+priorities() {
+	chapter Priorities
+	tunnel 4 4
+	counters_mark
+	run ns_exec "$HV1" ping -q -c 3 -i 0.05 -Q 0xb8 ${INNER[42]}
+	run ns_exec "$HV1" ping -q -c 2 -i 0.05 -Q 0x88 ${INNER[42]}
+	carried 5 5
+	[ "$(ip -n "$HV1" -j xfrm vpe window show tx |
+		jq -c 'group_by(.class) | map([.[0].class, (map(.packets) | add)])')" = "[[1,2],[2,3]]" ] ||
+		fail "$(ip -n "$HV1" xfrm vpe window show tx)"
+}
+
+steering() {
+	chapter "Receiving on all CPUs"
+	[ "$(ip -n "$HV2" -j xfrm vpe steer | jq -r .steer)" = "0-$(($(nproc) - 1))" ] || fail "no steering"
+}
+
 # overlay TITLE: ESP or VPE in UDP below it, from ports that flows have
 overlay() {
 	chapter "$1"
@@ -233,7 +290,7 @@ outage() {
 }
 
 backlog_grow
-ktap_plan 10
+ktap_plan 13
 ktap_test "VXLAN tunnel" tunnel_of_vxlan
 ktap_test "gateways" gateways
 ktap_test "xfrm interfaces" interfaces
@@ -242,6 +299,9 @@ ktap_test "over many paths" paths
 ktap_test "ESP over many paths" esp_overlay "ESP over many paths"
 ktap_test "GENEVE" esp_overlay GENEVE
 ktap_test "GUE" overlay GUE
+ktap_test "one group, many senders" group
+ktap_test "priorities" priorities
+ktap_test "receiving on all CPUs" steering
 ktap_test "from ESP to VPE, hv1 sends" outage 1 2 0x101 $SPI12
 ktap_test "from ESP to VPE, hv2 sends" outage 2 1 0x102 $SPI21
 ktap_finish

@@ -97,14 +97,14 @@ all_received() {
 	[ "$(value "$received" duplicates)" -eq 0 ] || fail "packets came twice"
 }
 
-# capture_start NS INTERFACE FILE [COUNT]: protocol 50, whole packets (of up to
+# capture_start NS INTERFACE FILE [COUNT]: protocol 50 and UDP, whole packets (of up to
 # 2048 bytes: the buffer has one slot of the largest size for each); ends by
 # itself after COUNT
 capture_pid=''
 capture_start() {
 	: >"$3.err"	# what stood there is not to be waited for
 	nsenter --net="/run/netns/$1" tcpdump -Z root -n -p -U -s 2048 --immediate-mode -i "$2" -B 16384 ${4:+-c "$4"} \
-		-w "$3" 'proto 50 or (ip6 proto 50)' 2>"$3.err" &
+		-w "$3" 'proto 50 or (ip6 proto 50) or udp dst port 4500' 2>"$3.err" &
 	capture_pid=$!
 	defer stop_pid $capture_pid
 	slowwait grep -q 'listening on' "$3.err"
@@ -131,4 +131,43 @@ capture_stop() {
 	wait $capture_pid
 	grep -q '^0 packets dropped by kernel' "$1.err" ||
 		fail "the capture is not complete: $(<"$1.err")"
+}
+
+# Packets that are captured before they reach the receiver:
+#
+#	 hv1                    wire                   hv2
+#	+------+            +------------+            +------+
+#	| eth0 |------------| to1    to2 |------------| eth0 |
+#	+------+            +------------+            +------+
+#	 sends             captures, injects          receives
+WIRE=''
+topo_capture() {
+	local f
+
+	setup_ns HV1 WIRE HV2 || return
+	run ip link add eth0 netns "$HV1" type veth peer name to1 netns "$WIRE"
+	run ip link add eth0 netns "$HV2" type veth peer name to2 netns "$WIRE"
+	ns_exec "$WIRE" sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+	batch "$WIRE" <<-END
+		link set to1 up
+		link set to2 up
+	END
+	topo_hv "$HV1" 1 2
+	topo_hv "$HV2" 2 1
+	for f in 4 6; do
+		run ip -n "$HV1" neigh replace "${OUTER[${f}2]}" dev eth0 \
+			lladdr "$(mac "$HV2" eth0)" nud permanent
+	done
+}
+
+mac() {
+	ip -n "$1" -j link show dev "$2" | jq -r '.[0].address'
+}
+
+# capture N FAMILY [ARG...]: N packets of hv1, in $TMP/capture, from one window after
+# the other; ARG... as "numbered send" takes them
+capture() {
+	capture_start "$WIRE" to1 "$TMP/capture" "$1"
+	run ns_exec "$HV1" "$tools/numbered" send -n "$1" -h 10 "${@:3}" "${INNER[${2}2]}" 9000
+	slowwait gone $capture_pid
 }

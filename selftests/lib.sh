@@ -634,7 +634,7 @@ counters_mark() {
 # May change unmentioned
 counters_are_free() {
 	case $1 in
-	*-bytes | *-async | *:rx-elsewhere | *:tx-gso | *:windows) return 0 ;;
+	*-bytes | *-async | *:rx-elsewhere | *:rx-steered | *:tx-gso | *:windows) return 0 ;;
 	esac
 	return 1
 }

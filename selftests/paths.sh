@@ -192,6 +192,47 @@ sprayed() {
 	reordered
 }
 
+# ordered N RATE: of N packets at that rate, what came out of order, to $reordered
+ordered() {
+	local pid words
+
+	straight vpe replay-window 64
+	nsenter --net="/run/netns/$HV2" "$tools/manyflows" recv -i 3000 9 >"$TMP/flows" &
+	pid=$!
+	defer stop_pid $pid
+	slowwait listening "$HV2" udp 9
+	send $1 $2
+	slowwait gone $pid
+	words=$(<"$TMP/flows")
+	[[ $words == "received=$1 flows=512 duplicates=0 "* ]] || fail "not all came: $words"
+	windows=$(ip -n "$HV1" -j xfrm vpe window show tx | jq length)
+	reordered=$(value "$words" reordered)
+	counters_check hv1:$SPI12:tx-packets==$1 hv2:$SPI12:rx-packets==$1
+}
+
+# Flows that change windows change paths with them: what is under way on the slow one
+# then may be overtaken, for as long as that takes, and nothing else.
+rekeyed() {
+	local rate=500 n reordered windows stay changes most
+
+	n=$(count 5120 1536)
+	defer tc -n "$ROUTER" qdisc del dev slow root
+	slow 0.1
+	ordered $n $rate
+	echo "flows stay: $windows windows, $reordered packets out of order"
+	stay=$windows
+	[ $reordered = 0 ] || fail "flows changed paths"
+	run ip -n "$HV1" xfrm vpe set flow-rekey 1
+	defer ip -n "$HV1" xfrm vpe set flow-rekey 0
+	ordered $n $rate
+	changes=$((n / pps + 1))
+	most=$((changes * pps / 10))
+	echo "they change, $changes times: $windows windows, $reordered packets out of order" 		"(of up to $most under way then)"
+	[ $windows -gt $stay ] || fail "flows keep their windows"
+	[ $reordered -gt 0 ] || fail "flows keep their paths"
+	[ $reordered -le $most ] || fail "more out of order than was under way"
+}
+
 # behind ENCAP CHAIN: the router hides hv2; and what it does with what comes in
 behind() {
 	run ns_exec "$ROUTER" nft -f - <<-END
@@ -251,9 +292,10 @@ forwarded_port() {
 topo_paths || skip_all "no namespaces"
 backlog_grow
 run ip -n "$HV1" xfrm vpe set lanes 1024
-ktap_plan 4
+ktap_plan 5
 VERBOSE=1 ktap_test "two paths of different delay, flow by flow" reordered 64
 VERBOSE=1 ktap_test "two paths of different delay, packet by packet" sprayed
+VERBOSE=1 ktap_test "flows change windows from time to time" rekeyed
 ktap_test "a peer behind NAT: fixed port" fixed_port
 ktap_test "a peer behind NAT: forwarded port" forwarded_port
 ktap_finish

@@ -88,6 +88,7 @@ static const char * const drop_names[COUNTERS] = {
 	[VPE_A_DROPS_RX_REFLECTED]	= "rx-reflected",
 	[VPE_A_DROPS_RX_BEHIND]		= "rx-behind",
 	[VPE_A_DROPS_TX_SENDER]		= "tx-sender",
+	[VPE_A_DROPS_RX_QUEUE]		= "rx-queue",
 };
 
 /**

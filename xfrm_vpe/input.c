@@ -399,6 +399,14 @@ static void vpe_rx_watch(struct vpe_rx *rx)
 	vpe_notify(rx->sa, VPE_EVENT_KIND_MOVED, rx->num.window, rx->num.seq, rx->skb);
 }
 
+/* Where steering changed, a window moves with its first packet. */
+static void vpe_rx_elsewhere(struct vpe_rx *rx, struct vpe_window *w)
+{
+	vpe_count(rx->sa, VPE_A_STATS_RX_ELSEWHERE, 1);
+	if (vpe_steer_is_home(rx->sa, rx->num.window))
+		WRITE_ONCE(w->cpu, smp_processor_id());
+}
+
 /* The number of an authenticated packet, once. 0, or the reason to drop. */
 static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 {
@@ -432,8 +440,8 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 		vpe_notify(rx->sa, VPE_EVENT_KIND_NEW_WINDOW, rx->num.window,
 			   rx->num.seq, rx->skb);
 	} else {
-		if (w->cpu != smp_processor_id())
-			vpe_count(rx->sa, VPE_A_STATS_RX_ELSEWHERE, 1);
+		if (unlikely(READ_ONCE(w->cpu) != smp_processor_id()))
+			vpe_rx_elsewhere(rx, w);
 		vpe_rx_late(rx->sa, w, rx->num.seq, false);
 	}
 	if (rx->sa->group)
@@ -596,6 +604,14 @@ static bool vpe_rx_encap_is(const struct vpe_sa *sa, const struct sk_buff *skb,
 	return uh->dest == READ_ONCE(sa->x->encap->encap_dport);
 }
 
+/* Sender ID << 16 | Window ID of a packet whose header was pulled. */
+static u32 vpe_rx_window(const struct vpe_sa *sa, const struct sk_buff *skb)
+{
+	if (vpe_sa_is_esp(sa))
+		return 0;
+	return vpe_iv_window(vpe_hdr_iv((const struct vpe_hdr *)skb->data, sa->layout));
+}
+
 /* The number and window of a packet. 0, or the reason to drop it. */
 static unsigned int vpe_rx_parse(const struct vpe_sa *sa, const struct sk_buff *skb,
 				 struct vpe_seq *num)
@@ -603,14 +619,13 @@ static unsigned int vpe_rx_parse(const struct vpe_sa *sa, const struct sk_buff *
 	const struct vpe_esp_hdr *esp;
 	const struct vpe_iv *iv;
 
+	num->window = vpe_rx_window(sa, skb);
 	if (vpe_sa_is_esp(sa)) {
 		esp = (const struct vpe_esp_hdr *)skb->data;
-		num->window = 0;
 		num->seq = vpe_context_infer(sa->ctx, ntohl(esp->seq));
 		return 0;
 	}
 	iv = vpe_hdr_iv((const struct vpe_hdr *)skb->data, sa->layout);
-	num->window = vpe_iv_window(iv);
 	num->seq = le64_to_cpu(iv->seq);
 	if (sa->group == !iv->sender_id)
 		return VPE_A_DROPS_RX_SENDER;
@@ -716,8 +731,16 @@ static unsigned int vpe_rx_precheck(struct vpe_sa *sa, struct sk_buff *skb,
 	return reason ?: vpe_rx_check(sa, num, skb);
 }
 
-static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
-		   int encap_type)
+/**
+ * vpe_input_steered - receive a packet on the CPU it is on
+ * @sa: its SA
+ * @skb: the packet, at its VPE or ESP header; consumed
+ * @family: of the outer packet
+ * @encap_type: UDP_ENCAP_*, 0 without
+ *
+ * Context: softirqs disabled, RCU read side.
+ */
+void vpe_input_steered(struct vpe_sa *sa, struct sk_buff *skb, u16 family, int encap_type)
 {
 	struct vpe_seq num;
 	unsigned int reason = vpe_rx_precheck(sa, skb, encap_type, &num);
@@ -728,6 +751,23 @@ static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 	}
 	skb->mark = xfrm_smark_get(skb->mark, sa->x);
 	vpe_rx_receive(sa, skb, family, &num);
+}
+
+/* Receive a packet here, or on the CPU that it is steered to. */
+static void vpe_rx(struct vpe_sa *sa, struct sk_buff *skb, u16 family, int encap_type)
+{
+	int ret = 1;
+
+	/* Too short a packet is refused here. */
+	if (unlikely(rcu_access_pointer(sa->vnet->steering)) &&
+	    pskb_may_pull(skb, vpe_sa_format(sa)->hlen))
+		ret = vpe_steer(sa, skb, vpe_rx_window(sa, skb), family, encap_type);
+	if (likely(ret > 0))
+		vpe_input_steered(sa, skb, family, encap_type);
+	else if (!ret)
+		vpe_count(sa, VPE_A_STATS_RX_STEERED, 1);
+	else
+		vpe_rx_drop(sa, skb, family, VPE_A_DROPS_RX_QUEUE);
 }
 
 /* Returns -EINVAL if the packet is not ours: the next handler's turn. */
@@ -915,9 +955,11 @@ static void vpe_core_done(vpe_completion_arg *arg, int err)
 		return;
 
 	local_bh_disable();
+	rcu_read_lock();
 	err = vpe_core_finish(rx, err);
 	kfree(op);
 	xfrm_input_resume(skb, err);
+	rcu_read_unlock();
 	local_bh_enable();
 }
 
@@ -990,9 +1032,12 @@ int vpe_input_init(void)
 	err = vpe_cells_init();
 	if (err)
 		return err;
-	err = xfrm4_protocol_register(&vpe4_protocol, IPPROTO_ESP);
+	err = vpe_steer_init(vpe_cells_dev);
 	if (err)
 		goto err_cells;
+	err = xfrm4_protocol_register(&vpe4_protocol, IPPROTO_ESP);
+	if (err)
+		goto err_steer;
 	err = xfrm6_protocol_register(&vpe6_protocol, IPPROTO_ESP);
 	if (err)
 		goto err_v4;
@@ -1000,6 +1045,8 @@ int vpe_input_init(void)
 
 err_v4:
 	xfrm4_protocol_deregister(&vpe4_protocol, IPPROTO_ESP);
+err_steer:
+	vpe_steer_exit();
 err_cells:
 	vpe_cells_exit();
 	return err;
@@ -1014,5 +1061,6 @@ void vpe_input_exit(void)
 {
 	xfrm6_protocol_deregister(&vpe6_protocol, IPPROTO_ESP);
 	xfrm4_protocol_deregister(&vpe4_protocol, IPPROTO_ESP);
+	vpe_steer_exit();
 	vpe_cells_exit();
 }

@@ -34,8 +34,10 @@ struct vpe_net *vpe_pernet(const struct net *net)
  */
 void vpe_net_put(struct vpe_net *vnet)
 {
-	if (refcount_dec_and_test(&vnet->ref))
-		kfree(vnet);
+	if (!refcount_dec_and_test(&vnet->ref))
+		return;
+	vpe_steering_use(vnet, NULL);
+	kfree(vnet);
 }
 
 /* VXLAN (RFC 7348, and Linux' former port), GENEVE (RFC 8926), GUE */

@@ -11,6 +11,11 @@
 
 #include <uapi/linux/vpe.h>
 
+/* Integer value ranges */
+static const struct netlink_range_validation vpe_a_netns_flow_rekey_range = {
+	.max	= 86400ULL,
+};
+
 /* VPE_CMD_SA_GET - do */
 const struct nla_policy vpe_sa_get_nl_policy[VPE_A_SA_MARK + 1] = {
 	[VPE_A_SA_FAMILY] = { .type = NLA_U16, },
@@ -34,7 +39,7 @@ const struct nla_policy vpe_netns_get_nl_policy[VPE_A_NETNS_PAD + 1] = {
 };
 
 /* VPE_CMD_NETNS_SET - do */
-const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_CLASS_SOURCE + 1] = {
+const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_FLOW_REKEY + 1] = {
 	[VPE_A_NETNS_RX_WINDOWS_MAX] = { .type = NLA_U32, },
 	[VPE_A_NETNS_LANES] = { .type = NLA_U32, },
 	[VPE_A_NETNS_UDP_CSUM] = NLA_POLICY_MAX(NLA_U8, 1),
@@ -44,6 +49,8 @@ const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_CLASS_SOURCE + 1] = 
 	[VPE_A_NETNS_SENDER_RX_WINDOWS_MAX] = { .type = NLA_U32, },
 	[VPE_A_NETNS_CLASS_MAP] = NLA_POLICY_EXACT_LEN(64),
 	[VPE_A_NETNS_CLASS_SOURCE] = NLA_POLICY_MAX(NLA_U32, 1),
+	[VPE_A_NETNS_STEER_CPUS] = { .type = NLA_NUL_STRING, .len = 1024, },
+	[VPE_A_NETNS_FLOW_REKEY] = NLA_POLICY_FULL_RANGE(NLA_U32, &vpe_a_netns_flow_rekey_range),
 };
 
 /* VPE_CMD_LISTEN_GET - do */
@@ -98,7 +105,7 @@ const struct genl_ops vpe_nl_ops[8] = {
 		.cmd		= VPE_CMD_NETNS_SET,
 		.doit		= vpe_nl_netns_set_doit,
 		.policy		= vpe_netns_set_nl_policy,
-		.maxattr	= VPE_A_NETNS_CLASS_SOURCE,
+		.maxattr	= VPE_A_NETNS_FLOW_REKEY,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 	{

@@ -18,7 +18,7 @@ extern const struct nla_policy vpe_window_get_nl_policy[VPE_A_WINDOW_WINDOW_ID +
 
 extern const struct nla_policy vpe_netns_get_nl_policy[VPE_A_NETNS_PAD + 1];
 
-extern const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_CLASS_SOURCE + 1];
+extern const struct nla_policy vpe_netns_set_nl_policy[VPE_A_NETNS_FLOW_REKEY + 1];
 
 extern const struct nla_policy vpe_listen_get_nl_policy[VPE_A_LISTEN_PORT + 1];
 

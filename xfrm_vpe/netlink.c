@@ -664,9 +664,21 @@ static int vpe_put_nvo3_ports(struct sk_buff *msg, const struct vpe_net *vnet)
 	return nla_put(msg, VPE_A_NETNS_NVO3_PORTS, i * sizeof(*ports), ports);
 }
 
+static int vpe_put_steering(struct sk_buff *msg, struct vpe_net *vnet)
+{
+	char *list = vpe_steering_list(vnet);
+	int err;
+
+	if (!list)
+		return -ENOMEM;
+	err = nla_put_string(msg, VPE_A_NETNS_STEER_CPUS, list);
+	kfree(list);
+	return err;
+}
+
 static int vpe_put_net(struct sk_buff *msg, const struct net *net)
 {
-	const struct vpe_net *vnet = vpe_pernet(net);
+	struct vpe_net *vnet = vpe_pernet(net);
 	const struct vpe_scope *scope = &vnet->scope;
 	struct vpe_counters sum = {};
 
@@ -694,14 +706,16 @@ static int vpe_put_net(struct sk_buff *msg, const struct net *net)
 	    nla_put(msg, VPE_A_NETNS_CLASS_MAP, sizeof(vnet->class_map),
 		    vnet->class_map) ||
 	    nla_put_u32(msg, VPE_A_NETNS_CLASS_SOURCE,
-			READ_ONCE(vnet->class_source)))
+			READ_ONCE(vnet->class_source)) ||
+	    nla_put_u32(msg, VPE_A_NETNS_FLOW_REKEY, vnet->flow_rekey))
 		return -EMSGSIZE;
-	return 0;
+	return vpe_put_steering(msg, vnet);
 }
 
 int vpe_nl_netns_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct sk_buff *msg = nlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	/* A list of CPUs has up to 6 characters for each. */
+	struct sk_buff *msg = nlmsg_new(NLMSG_GOODSIZE + 6 * nr_cpu_ids, GFP_KERNEL);
 	int err = -EMSGSIZE;
 	void *hdr;
 
@@ -760,16 +774,48 @@ static void vpe_set_nvo3_ports(struct vpe_net *vnet, const struct nlattr *nla)
 		WRITE_ONCE(vnet->nvo3_ports[i], i < n ? port[i] : 0);
 }
 
-/* Memory of the kernel's, which the root of a user namespace may not claim. */
-static int vpe_check_bound(struct genl_info *info, int attr, u32 max)
+/* Memory and CPUs are the host's: the root of a user namespace may not claim them. */
+static int vpe_check_host(struct genl_info *info, int attr)
 {
 	const struct nlattr *nla = info->attrs[attr];
 
 	if (!nla || capable(CAP_NET_ADMIN))
-		return vpe_check_u32(info, attr, max);
+		return 0;
 	NL_SET_ERR_MSG_ATTR(info->extack, nla,
-			    "VPE: only the host's administrator sets bounds of windows");
+			    "VPE: only the host's administrator sets bounds of windows, and chooses CPUs");
 	return -EPERM;
+}
+
+static int vpe_check_bound(struct genl_info *info, int attr)
+{
+	return vpe_check_host(info, attr) ?: vpe_check_u32(info, attr, INT_MAX);
+}
+
+/* What a request wants steered, for vpe_steering_use(); NULL: nothing. */
+static struct vpe_steering *vpe_nl_steering(struct genl_info *info)
+{
+	const struct nlattr *nla = info->attrs[VPE_A_NETNS_STEER_CPUS];
+	struct vpe_steering *steering;
+
+	if (!nla)
+		return NULL;
+	steering = vpe_steering_parse(nla_data(nla));
+	switch (PTR_ERR_OR_ZERO(steering)) {
+	case 0:
+		break;
+	case -ERANGE:
+		NL_SET_ERR_MSG_ATTR(info->extack, nla, "VPE: the host has no such CPU");
+		break;
+	case -ENXIO:
+		NL_SET_ERR_MSG_ATTR(info->extack, nla, "VPE: none of these CPUs is online");
+		break;
+	case -ENOMEM:
+		NL_SET_ERR_MSG_ATTR(info->extack, nla, "VPE: no memory to steer");
+		break;
+	default:
+		NL_SET_ERR_MSG_ATTR(info->extack, nla, "VPE: this is no list of CPUs, as 0-3,8");
+	}
+	return steering;
 }
 
 static int vpe_check_class_map(struct genl_info *info)
@@ -839,9 +885,10 @@ static int vpe_check_settings(struct genl_info *info)
 		NL_SET_ERR_MSG(info->extack, "VPE: the request names nothing to set");
 		return -EINVAL;
 	}
-	return vpe_check_bound(info, VPE_A_NETNS_RX_WINDOWS_MAX, INT_MAX) ?:
-	       vpe_check_bound(info, VPE_A_NETNS_SA_RX_WINDOWS_MAX, INT_MAX) ?:
-	       vpe_check_bound(info, VPE_A_NETNS_SENDER_RX_WINDOWS_MAX, INT_MAX) ?:
+	return vpe_check_bound(info, VPE_A_NETNS_RX_WINDOWS_MAX) ?:
+	       vpe_check_bound(info, VPE_A_NETNS_SA_RX_WINDOWS_MAX) ?:
+	       vpe_check_bound(info, VPE_A_NETNS_SENDER_RX_WINDOWS_MAX) ?:
+	       vpe_check_host(info, VPE_A_NETNS_STEER_CPUS) ?:
 	       vpe_check_u32(info, VPE_A_NETNS_LANES, VPE_LANES_MAX) ?:
 	       vpe_check_ports(info, VPE_A_NETNS_NVO3_PORTS) ?:
 	       vpe_check_class_map(info);
@@ -851,14 +898,30 @@ int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct vpe_net *vnet = vpe_pernet(genl_info_net(info));
 	struct nlattr **attrs = info->attrs;
+	struct vpe_steering *steering;
 	int err;
 
 	err = vpe_check_settings(info);
-	if (!err && attrs[VPE_A_NETNS_CLASS_MAP])
-		err = vpe_set_class_map(info, vnet);
 	if (err)
 		return err;
+	steering = vpe_nl_steering(info);
+	if (IS_ERR(steering))
+		return PTR_ERR(steering);
+	if (attrs[VPE_A_NETNS_CLASS_MAP])
+		err = vpe_set_class_map(info, vnet);
+	if (err) {
+		kfree(steering);
+		return err;
+	}
 
+	/* From here on nothing fails. */
+	if (attrs[VPE_A_NETNS_STEER_CPUS])
+		vpe_steering_use(vnet, steering);
+	if (attrs[VPE_A_NETNS_FLOW_REKEY]) {
+		mutex_lock(&vpe_sa_mutex);
+		vpe_output_flow_rekey(vnet, nla_get_u32(attrs[VPE_A_NETNS_FLOW_REKEY]));
+		mutex_unlock(&vpe_sa_mutex);
+	}
 	vpe_set_bounds(&vnet->scope, attrs);
 	if (attrs[VPE_A_NETNS_CLASS_SOURCE])
 		WRITE_ONCE(vnet->class_source,

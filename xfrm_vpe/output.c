@@ -16,6 +16,7 @@
  * Bundles where another transform follows ours go through xfrm_output(), which
  * calls vpe_type_output().
  */
+#include <linux/jhash.h>
 #include <linux/module.h>
 #include <linux/netfilter.h>
 #include <linux/random.h>
@@ -612,6 +613,34 @@ static u8 vpe_tx_class(const struct vpe_net *vnet, const struct sk_buff *skb, u8
 }
 
 /*
+ * What chooses among the windows of this CPU. Two flows that share one do not
+ * for ever, where the namespace wants that.
+ */
+static u32 vpe_tx_hash(const struct vpe_net *vnet, u32 hash)
+{
+	u32 key = READ_ONCE(vnet->flow_key);
+
+	return unlikely(key) ? jhash_1word(hash, key) : hash;
+}
+
+/**
+ * vpe_output_flow_rekey - give the flows of a namespace other windows
+ * @vnet: the namespace
+ * @seconds: until that is to be done again; 0: never, and those they began with
+ *
+ * Only windows of one CPU are chosen among (paper, section 5.1).
+ *
+ * Context: vpe_sa_mutex held.
+ */
+void vpe_output_flow_rekey(struct vpe_net *vnet, u32 seconds)
+{
+	lockdep_assert_held(&vpe_sa_mutex);
+	vnet->flow_rekey = seconds;
+	vnet->flow_due = jiffies + (unsigned long)seconds * HZ;
+	WRITE_ONCE(vnet->flow_key, seconds ? get_random_u32() | 1 : 0);
+}
+
+/*
  * What spreads the packet. Of VXLAN and its like the skb's own hash, which is
  * VPE's, is that of what is inside; ESP's is the one that a fabric would see,
  * so that it does not change with the socket's or the device's.
@@ -626,7 +655,7 @@ static void vpe_tx_flow(const struct vpe_sa *sa, struct sk_buff *skb,
 	if (!vpe_sa_is_esp(sa)) {
 		flow->class = vpe_tx_class(sa->vnet, skb, vpe_ds(skb_network_header(skb)));
 		if (sa->ctx->lanes.per_cpu > 1)
-			flow->hash = skb_get_hash(skb);
+			flow->hash = vpe_tx_hash(sa->vnet, skb_get_hash(skb));
 		return;
 	}
 	flow->sport = vpe_nvo3_sport(sa->vnet, skb);
@@ -797,8 +826,10 @@ int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb)
 	int nents, err;
 
 	flow.sport = vpe_hash_port(flow.hash);
-	if (!vpe_sa_is_esp(sa))
+	if (!vpe_sa_is_esp(sa)) {
 		flow.class = vpe_tx_class(sa->vnet, skb, vpe_ds(skb->data));
+		flow.hash = vpe_tx_hash(sa->vnet, flow.hash);
+	}
 	err = VPE_A_DROPS_TX_NOMEM;
 	nents = vpe_tx_own(skb, &last);
 	if (nents >= 0)

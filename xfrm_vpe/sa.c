@@ -549,8 +549,7 @@ static void vpe_sa_unhash(struct vpe_sa *sa)
 		rhltable_remove(&vpe_sas, &dead->node, vpe_sa_params);
 		dead->hashed = false;
 		dead->unhashed = get_state_synchronize_rcu();
-		if (dead->async)
-			percpu_ref_kill(&dead->inflight);
+		percpu_ref_kill(&dead->inflight);
 	}
 }
 
@@ -568,8 +567,7 @@ static void vpe_sa_leave(struct vpe_sa *sa)
 	mutex_unlock(&vpe_sa_mutex);
 
 	cond_synchronize_rcu(sa->unhashed);
-	if (sa->async)
-		wait_for_completion(&sa->idle);
+	wait_for_completion(&sa->idle);
 
 	vpe_counters_sum(sa, &sum);
 	mutex_lock(&vpe_sa_mutex);

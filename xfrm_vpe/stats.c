@@ -39,6 +39,7 @@ static const u8 vpe_drop_mib[VPE_A_DROPS_MAX + 1] = {
 	[VPE_A_DROPS_RX_REFLECTED]	= LINUX_MIB_XFRMINSTATEMISMATCH,
 	[VPE_A_DROPS_RX_BEHIND]		= LINUX_MIB_XFRMINSTATESEQERROR,
 	[VPE_A_DROPS_TX_SENDER]		= LINUX_MIB_XFRMOUTSTATEINVALID,
+	[VPE_A_DROPS_RX_QUEUE]		= LINUX_MIB_XFRMINBUFFERERROR,
 };
 
 static void vpe_fold_work(struct work_struct *work);
@@ -258,6 +259,14 @@ static void vpe_tell_near_end(struct vpe_sa *sa)
 	vpe_notify(sa, VPE_EVENT_KIND_NEAR_END, 0, last, NULL);
 }
 
+/* Is it time for the flows of a namespace to change windows? */
+static void vpe_flow_rekey(struct vpe_net *vnet)
+{
+	lockdep_assert_held(&vpe_sa_mutex);
+	if (vnet->flow_rekey && time_after_eq(jiffies, vnet->flow_due))
+		vpe_output_flow_rekey(vnet, vnet->flow_rekey);
+}
+
 /* Carry an SA's new counts to its xfrm_state. */
 static void vpe_stats_fold(struct vpe_sa *sa)
 {
@@ -289,6 +298,7 @@ static void vpe_fold_work(struct work_struct *work)
 	mutex_lock(&vpe_sa_mutex);
 	list_for_each_entry(sa, &vpe_sa_list, list) {
 		vpe_stats_fold(sa);
+		vpe_flow_rekey(sa->vnet);
 		/* A clone of xfrm_state_migrate() nobody told us of. */
 		vpe_km_allow_gso(sa->x);
 	}

@@ -22,6 +22,7 @@
 #include "vpe/header.h"
 
 struct genl_family;
+struct vpe_steering;
 
 /* Slot of xfrm_state_afinfo[] that gives VPE bundles their output function. */
 #define AF_VPE			AF_SECURITY
@@ -100,6 +101,11 @@ struct vpe_counters {
  * @gone: sum of the counters of SAs that are gone; under vpe_sa_mutex
  * @nr_sas: SAs there are; under vpe_sa_mutex
  * @nr_ares: of these in layout ares; likewise, read by anybody
+ * @steering: which CPUs decrypt; NULL: those that receive
+ * @steers: in the list of those that steer
+ * @flow_key: chooses windows together with the flow; 0: the flow does
+ * @flow_rekey: seconds after which there is another @flow_key; 0: never
+ * @flow_due: when, in jiffies; these two under vpe_sa_mutex
  * @events: limits how many are sent
  * @events_lost: how many were not
  * @ref: the namespace and its SAs, which may outlive it
@@ -117,6 +123,11 @@ struct vpe_net {
 	struct vpe_counters	gone;
 	u32			nr_sas;
 	u32			nr_ares;
+	struct vpe_steering __rcu *steering;
+	struct list_head	steers;
+	u32			flow_key;
+	u32			flow_rekey;
+	unsigned long		flow_due;
 	struct ratelimit_state	events;
 	atomic64_t		events_lost;
 	refcount_t		ref;
@@ -158,6 +169,7 @@ struct vpe_cpu {
  * @tfm: cipher with its key
  * @ctx: counters and windows of the key
  * @cpu: what is written per packet, per CPU
+ * @vnet: namespace
  * @spi: SPI, network order
  * @async: @tfm may complete later
  * @udp: its packets are in UDP
@@ -169,9 +181,9 @@ struct vpe_cpu {
  * @node: in vpe_sas, by SPI, while @hashed
  * @hashed: under vpe_sa_mutex
  * @unhashed: RCU's state when it was taken out of vpe_sas
- * @inflight: decryptions whose completion needs the SA; in use if @async
+ * @inflight: packets that need the SA beyond an RCU read side: their cipher
+ *	completes later, or they wait for another CPU
  * @idle: @inflight is zero
- * @vnet: namespace
  * @key_bits: length of the key
  * @id: number of the SA, rising in @list
  * @list: in vpe_sa_list
@@ -186,6 +198,7 @@ struct vpe_sa {
 	struct crypto_aead	*tfm;
 	struct vpe_context	*ctx;
 	struct vpe_cpu __percpu	*cpu;
+	struct vpe_net		*vnet;
 	__be32			spi;
 	bool			async;
 	bool			udp;
@@ -200,7 +213,6 @@ struct vpe_sa {
 	unsigned long		unhashed;
 	struct percpu_ref	inflight;
 	struct completion	idle;
-	struct vpe_net		*vnet;
 	u32			key_bits;
 	u64			id;
 	struct list_head	list;
@@ -321,6 +333,7 @@ static inline bool vpe_sa_any(void)
 /* output.c */
 int vpe_output_init(void);
 void vpe_output_exit(void);
+void vpe_output_flow_rekey(struct vpe_net *vnet, u32 seconds);
 int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb);
 
 /* input.c */
@@ -328,9 +341,20 @@ int vpe_input_init(void);
 void vpe_input_exit(void);
 unsigned int vpe_input_window_size(const struct vpe_sa *sa);
 enum vpe_verdict vpe_input_close(struct vpe_sa *sa, u32 window, u64 seq);
+void vpe_input_steered(struct vpe_sa *sa, struct sk_buff *skb, u16 family, int encap_type);
 int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb);
 void vpe4_icmp(struct sk_buff *skb, u32 info, u8 proto);
 void vpe6_icmp(struct sk_buff *skb, u8 type, __be32 info);
+
+/* steer.c */
+int vpe_steer_init(struct net_device *dev);
+void vpe_steer_exit(void);
+int vpe_steer(struct vpe_sa *sa, struct sk_buff *skb, u32 window, u16 family,
+	      int encap_type);
+bool vpe_steer_is_home(const struct vpe_sa *sa, u32 window);
+struct vpe_steering *vpe_steering_parse(const char *list);
+void vpe_steering_use(struct vpe_net *vnet, struct vpe_steering *steering);
+char *vpe_steering_list(struct vpe_net *vnet);
 
 /* udp.c */
 extern struct mutex vpe_listen_mutex;

@@ -35,12 +35,20 @@ static unsigned int nr_frames;
 static pthread_barrier_t barrier;
 static int ifindex;
 
+/* On protocol 50, or in UDP. */
 static int is_esp(const unsigned char *d, unsigned int len)
 {
+	int proto;
+
 	if (len < 54)
 		return 0;
-	return (d[12] == 0x08 && d[13] == 0x00 && d[23] == 50) ||
-	       (d[12] == 0x86 && d[13] == 0xdd && d[20] == 50);
+	if (d[12] == 0x08 && d[13] == 0x00)
+		proto = d[23];
+	else if (d[12] == 0x86 && d[13] == 0xdd)
+		proto = d[20];
+	else
+		return 0;
+	return proto == 50 || proto == 17;
 }
 
 /* Classic pcap in this machine's byte order, Ethernet. */
