@@ -3,7 +3,7 @@
 """The engine of "make check": see usage() and Documentation/testing.rst.
 
 What is to be run is planned first: "jobs" on this machine (style, unit tests,
-dissectors, demo) and machines to boot, each with its tests. Two jobs run at a
+dissectors, demo) and machines to boot, each with its tests. Three jobs run at a
 time, one if it boots eight CPUs. Each result is printed when it is there; a
 planned test without a result has failed.
 """
@@ -27,7 +27,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
 KERNELS = ["6.12", "6.1", "7.3", "debug"]
-SLOTS = 2
+SLOTS = 3			# tests wait a third of their time
 MACHINE_SECONDS = 3600		# for all tests of one boot; several times what they take
 QUIET_SECONDS = 60		# after so much silence a job's state is told, then after
 MAX_QUIET_SECONDS = 300		# twice that, up to this
@@ -277,11 +277,12 @@ class Machine(Job):
     """One boot, in which selftests/run runs many tests; for a kernel "A+B" of two
     machines on one wire, which run the same tests together."""
 
-    def __init__(self, kernel, cpus, tests, after=None):
+    def __init__(self, kernel, cpus, tests, after=None, quick=False):
         clock = ["-c", str(cpus)] if cpus else ["-i"]
         self.sides = ["A: ", "B: "] if "+" in kernel else [""]
         command = [f"{HERE}/vm/run", "-k", kernel.replace("+", ","), *clock,
-                   "-t", str(MACHINE_SECONDS)] + (["--", f"{HERE}/run"] + tests) * len(self.sides)
+                   "-t", str(MACHINE_SECONDS)] + \
+            (["--", f"{HERE}/run"] + ["-q"] * quick + tests) * len(self.sides)
         super().__init__(f"{kernel}-{cpus}cpus", kernel, command,
                          SLOTS if cpus > 2 or self.sides[1:] else 1, after)
         self.cpus, self.tests = cpus, tests
@@ -416,7 +417,7 @@ def make_jobs(options):
     if test and test not in HOST_JOBS and not plan:
         sys.exit(f"check: '{test}' does not run on kernel {options.kernel}")
     jobs = [] if options.kernel else host_jobs(test)
-    return arrange(jobs, plan if test not in HOST_JOBS else {})
+    return arrange(jobs, plan if test not in HOST_JOBS else {}, not test)
 
 
 def host_jobs(test):
@@ -429,15 +430,16 @@ def host_jobs(test):
     return [job for job in jobs if test in ("", job.name)]
 
 
-def arrange(jobs, plan):
+def arrange(jobs, plan, quick):
     """The debug kernel's build first, beside all that does not need it; then what
     takes long; machines that run alone at the end."""
     build = None
     if any(kernel == "debug" for kernel, _ in plan):
         build = Preparation("debug-kernel", "debug", [f"{HERE}/vm/kernel", "debug"])
-    machines = [Machine(kernel, cpus, tests, build if kernel == "debug" else None)
+    machines = [Machine(kernel, cpus, tests, build if kernel == "debug" else None, quick)
                 for (kernel, cpus), tests in plan.items()]
-    machines.sort(key=lambda machine: (machine.slots, -len(machine.tests)))
+    machines.sort(key=lambda machine: (machine.slots, machine.after is None,
+                                       -len(machine.tests)))
     alone = [machine for machine in machines if machine.slots > 1]
     return ([build] if build else []) + machines[:-len(alone) or None] + jobs + alone
 
@@ -524,7 +526,10 @@ def make_long_jobs(part, report):
     jobs += [Long(f"peers-{kernel}", kernel, 2, ["peers"],
                   ["VPE_PEERS=xfrm_state xfrm_policy"])
              for kernel in KERNELS if kernel != "debug"]
-    jobs += [Long(f"{test}-{kernel}", kernel, 2, [test]) for test in long_tests()
+    everywhere = long_tests() + sorted({test for test, kernels, n in special if n != "0" and
+                                        test in listed("6.12") and kernels != "debug" and
+                                        test not in paired})
+    jobs += [Long(f"{test}-{kernel}", kernel, 2, [test]) for test in everywhere
              if test != "peers" for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     if part:

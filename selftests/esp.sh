@@ -151,11 +151,14 @@ exhausted() {
 	local f=$1
 
 	begin $f replay-oseq 0xfffffffc
+	vpe_monitor_start "$HV1" "$TMP/events"
 	ns_exec "$HV1" ping -q -n -c 6 -i 0.05 -W 0.2 "$(target $f)" >"$TMP/ping"
 	counters_check hv1:$SPI12:tx-packets==3 hv1:$SPI12:tx-sequence==3 \
 		hv1:-:XfrmOutStateSeqError==3 hv2:$SPI12:rx-packets==3 "hv?:$SPI21:*x-packets==6"
 	[[ $(numbers "$HV1" $SPI12) == *"oseq 0xffffffff"* ]] || fail "$(numbers "$HV1" $SPI12)"
 	[[ $(numbers "$HV2" $SPI12) == *"seq 0xffffffff"* ]] || fail "$(numbers "$HV2" $SPI12)"
+	slowwait grep -q '"near-end"' "$TMP/events"
+	[ "$(grep -c '"near-end"' "$TMP/events")" = 1 ] || fail "told more than once: $(<"$TMP/events")"
 }
 
 # Extended numbers pass 2^32, in order and not.

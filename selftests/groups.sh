@@ -427,9 +427,7 @@ alarm() {
 	join 2
 	ask 1 2 3 || fail "no answer"
 	run ip -n "${HOST[1]}" addr add ${UNDER[4]}101/24 dev eth0
-	nsenter --net="/run/netns/${HOST[2]}" ip -j xfrm vpe monitor >"$TMP/events" 2>&1 &
-	defer stop_pid $!
-	slowwait listens "${HOST[2]}"
+	vpe_monitor_start "${HOST[2]}" "$TMP/events"
 	mark 1 2
 	ask 1 2 3 || fail "no answer"
 	slowwait members_are_quiet 1 2
@@ -448,13 +446,6 @@ alarm() {
 	nothing_dropped 1 2
 	slowwait grep -q '"moved"' "$TMP/events"
 	grep '"moved"' "$TMP/events" | grep -q "${UNDER[4]}101" || fail "$(<"$TMP/events")"
-}
-
-# listens NS: somebody there listens to generic netlink
-listens() {
-	# shellcheck disable=SC2016	# awk's variables
-	ns_exec "$1" awk '$2 == 16 && $4 != "00000000" { found = 1 } END { exit !found }' \
-		/proc/net/netlink
 }
 
 # A packet of our own that comes back, by the socket's own loop, is no news.
