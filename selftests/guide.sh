@@ -169,7 +169,7 @@ group() {
 	blocks "One group, many senders"
 	follow "$TMP/block.01"
 	addresses vx9 10.42.0
-	wire_start
+	wire_start 'igmp or (ip proto 50 and dst host 239.1.1.9)'
 	wire_watch
 	counters_mark
 	ns_exec "$HV1" ping -q -c 1 -W 0.1 10.42.0.2 && fail "unicast passes without an SA"

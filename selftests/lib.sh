@@ -780,10 +780,11 @@ carried() {
 
 wire_pids=() wire_before=''
 
-# wire_start: for the rest of the file (of the test, if called there), all packets
-# are looked at that a hypervisor puts on the wire and that are not protocol 50,
-# or UDP to port 4500 (or a fragment of that), between outer addresses, ARP or neighbour discovery. (Those that come in are
-# seen once more decrypted, as with ESP.)
+# wire_start [FILTER]: for the rest of the file (of the test, if called there), all
+# packets are looked at that a hypervisor puts on the wire and that are not protocol 50,
+# or UDP to port 4500 (or a fragment of that), between outer addresses, ARP or neighbour
+# discovery, or what FILTER lets pass. (Those that come in are seen once more decrypted,
+# as with ESP.)
 wire_start() {
 	local hv allowed='arp'
 
@@ -793,6 +794,7 @@ wire_start() {
 	allowed+=" and host ${OUTER[41]} and host ${OUTER[42]})"
 	allowed+=" or ((ip6 proto 50 or udp dst port 4500 or (ip6[6] == 44 and ip6[40] == 17))"
 	allowed+=" and host ${OUTER[61]} and host ${OUTER[62]})"
+	[ -z "${1-}" ] || allowed+=" or ($1)"
 	wire_pids=()
 	for hv in HV1 HV2; do
 		: >"$TMP/clear.$hv.err"

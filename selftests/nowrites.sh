@@ -73,6 +73,14 @@ vpe_connected() {
 	[ "$work" -gt 0 ] || fail "the watchpoints do not even see the fold"
 }
 
+# What is steered holds its SA on its way, by no counter that CPUs share.
+steered() {
+	run ip -n "$HV2" xfrm vpe steer "0-$(($(nproc) - 1))"
+	defer ip -n "$HV2" xfrm vpe steer off
+	vpe_connected 4
+	[ "$(vpe_stat "$HV2" $SPI12 rx-steered)" -gt 0 ] || fail "nothing was steered"
+}
+
 vpe_vxlan() {
 	local ns n=1
 
@@ -117,9 +125,11 @@ topo_hv_probe() {
 	watch_clear
 }
 topo_hv_probe || skip_all "no hardware watchpoints: $(tail -n1 "$TMP/probe")"
-ktap_plan 4
+ktap_plan 6
 ktap_test "classic ESP: writes are seen" classic
 ktap_test "VPE, connected IPv4 sockets: no writes" vpe_connected 4
 ktap_test "VPE, connected IPv6 sockets: no writes" vpe_connected 6
+ktap_test "VPE in UDP, connected IPv4 sockets: no writes" udp vpe_connected 4
+ktap_test "VPE in UDP, steered: no writes" udp steered
 ktap_test "VPE under VXLAN: no writes" vpe_vxlan
 ktap_finish

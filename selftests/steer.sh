@@ -162,17 +162,16 @@ ns_goes() {
 # More than one CPU can do, which has to look at many rules for each inner packet: its
 # queue is bounded, what it does not take is counted.
 full() {
-	local n full i
+	local n full
 
 	tunnel 4 4
-	n=$(count 20000 10000)
+	n=$(count 10000 6000)
 	capture $n 4
 	steer $last
 	{
-		echo "table ip slow { chain pre { type filter hook prerouting priority raw; }; }"
-		for ((i = 0; i < 8; i++)); do
-			printf 'add rule ip slow pre ip daddr 192.0.2.%d counter\n' {1..250}
-		done
+		echo "table ip slow { chain rules { }; chain pre { type filter hook prerouting priority raw; }; }"
+		printf 'add rule ip slow rules ip daddr 192.0.2.%d counter\n' {1..250}
+		printf 'add rule ip slow pre jump rules%.0s\n' {1..60}
 	} | run ns_exec "$HV2" nft -f -
 	defer ns_exec "$HV2" nft delete table ip slow
 	counters_mark
@@ -202,9 +201,14 @@ rps() {
 		jq -r '.can[] | select(.what == "rps") | .command')"
 	defer ip netns exec "$HV2" sh -c 'echo 0 >/sys/class/net/eth0/queues/rx-0/rps_cpus'
 	ip -n "$HV2" xfrm vpe steer show eth0 | grep -q $'^\trps *on$' || fail "RPS is not on"
-	n=$(count 1000 200)
+	# of many windows, on protocol 50, too
+	run ip -n "$HV1" xfrm vpe class set 1 1 2 2 3 3 4 4 5 5 6 6 7 7
+	defer ip -n "$HV1" xfrm vpe class set 0-63 0
+	n=$(count 1024 256)
 	counters_mark
-	capture $n 4
+	capture_start "$WIRE" to1 "$TMP/capture" $n
+	run ns_exec "$HV1" "$tools/manyflows" send -f 64 -n $((n / 64)) -c 8 $port ${INNER[42]}
+	slowwait gone $capture_pid
 	receiver_start "$HV2" $port 2000
 	run ns_exec "$WIRE" "$tools/inject" to2 1 "$TMP/capture"
 	receiver_report

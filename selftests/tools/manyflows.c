@@ -44,6 +44,7 @@ struct mark {
  * @packets: of each flow
  * @burst: packets of a flow that follow each other at once
  * @move: half of each burst goes from the next CPU
+ * @classes: DSCPs, which the flows take in turn from 0
  * @rate: packets per second, of all; 0: as many as it can
  * @port: destination
  * @hosts: destinations, which the flows take in turn
@@ -55,6 +56,7 @@ struct sending {
 	unsigned int	packets;
 	unsigned int	burst;
 	int		move;
+	unsigned int	classes;
 	double		rate;
 	unsigned int	port;
 	char		**hosts;
@@ -84,7 +86,7 @@ static int flow_socket(const struct sending *s, unsigned int flow)
 	struct sockaddr_in from = { .sin_family = AF_INET,
 				    .sin_port = htons(FIRST_PORT + flow) };
 	const char *host = s->hosts[flow % s->n_hosts];
-	int fd;
+	int fd, tos = flow % s->classes << 2;
 
 	if (inet_pton(AF_INET, host, &to.sin_addr) != 1) {
 		fprintf(stderr, "%s: no IPv4 address\n", host);
@@ -93,6 +95,8 @@ static int flow_socket(const struct sending *s, unsigned int flow)
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (fd < 0)
 		die("socket");
+	if (setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)))
+		die("IP_TOS");
 	if (bind(fd, (struct sockaddr *)&from, sizeof(from)))
 		die("bind");
 	if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
@@ -147,7 +151,7 @@ static int send_options(struct sending *s, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "f:s:n:b:mr:")) != -1) {
+	while ((opt = getopt(argc, argv, "f:s:n:b:mc:r:")) != -1) {
 		switch (opt) {
 		case 'f':
 			s->flows = atoi(optarg);
@@ -164,6 +168,9 @@ static int send_options(struct sending *s, int argc, char **argv)
 		case 'm':
 			s->move = 1;
 			break;
+		case 'c':
+			s->classes = atoi(optarg);
+			break;
 		case 'r':
 			s->rate = atof(optarg);
 			break;
@@ -173,7 +180,8 @@ static int send_options(struct sending *s, int argc, char **argv)
 	}
 	if (argc - optind < 2 || !s->flows || s->flows > FLOWS - FIRST_PORT ||
 	    s->first > FLOWS - s->flows || !s->packets || s->packets > NUMBERS ||
-	    !s->burst || (s->move && s->burst < 2))
+	    !s->burst || (s->move && s->burst < 2) ||
+	    !s->classes || s->classes > 64)
 		return -1;
 	s->port = atoi(argv[optind]);
 	s->hosts = argv + optind + 1;
@@ -195,7 +203,7 @@ static int allowed_cpus(int *cpus)
 
 static int do_send(int argc, char **argv)
 {
-	struct sending s = { .flows = 1000, .packets = 10, .burst = 1 };
+	struct sending s = { .flows = 1000, .packets = 10, .burst = 1, .classes = 1 };
 	int cpus[CPU_SETSIZE], count, i, status, ret = 0;
 	struct totals *totals;
 	struct rlimit files;
@@ -357,7 +365,7 @@ int main(int argc, char **argv)
 	if (ret == 2)
 		fprintf(stderr,
 			"usage: manyflows send [-f FLOWS] [-s FIRST_FLOW] [-n PACKETS_PER_FLOW]\n"
-			"                      [-b BURST] [-m] [-r PER_SECOND] PORT HOST...\n"
+			"                      [-b BURST] [-m] [-c DSCPS] [-r PER_SECOND] PORT HOST...\n"
 			"       manyflows recv [-i IDLE_MS] PORT\n");
 	return ret;
 }
