@@ -165,13 +165,13 @@ full() {
 	local n full
 
 	tunnel 4 4
-	n=$(count 10000 6000)
+	n=8000
 	capture $n 4
 	steer $last
 	{
 		echo "table ip slow { chain rules { }; chain pre { type filter hook prerouting priority raw; }; }"
 		printf 'add rule ip slow rules ip daddr 192.0.2.%d counter\n' {1..250}
-		printf 'add rule ip slow pre jump rules%.0s\n' {1..60}
+		printf 'add rule ip slow pre jump rules%.0s\n' {1..250}
 	} | run ns_exec "$HV2" nft -f -
 	defer ns_exec "$HV2" nft delete table ip slow
 	counters_mark
