@@ -614,6 +614,7 @@ static int vpe_nl_window_close(struct genl_info *info, struct vpe_sa *sa)
 		NL_SET_ERR_MSG(info->extack, "VPE: the bound of receive windows is reached");
 		return -ENOSPC;
 	case VPE_NO_MEM:
+		NL_SET_ERR_MSG(info->extack, "VPE: no memory for the window");
 		return -ENOMEM;
 	default:
 		return 0;
@@ -774,21 +775,24 @@ static void vpe_set_nvo3_ports(struct vpe_net *vnet, const struct nlattr *nla)
 		WRITE_ONCE(vnet->nvo3_ports[i], i < n ? port[i] : 0);
 }
 
-/* Memory and CPUs are the host's: the root of a user namespace may not claim them. */
-static int vpe_check_host(struct genl_info *info, int attr)
+/*
+ * Memory and CPUs are the host's: the root of a user namespace may not claim them,
+ * nor have a program of the host's write to a socket that was opened there.
+ */
+static int vpe_check_host(struct sk_buff *skb, struct genl_info *info, int attr)
 {
 	const struct nlattr *nla = info->attrs[attr];
 
-	if (!nla || capable(CAP_NET_ADMIN))
+	if (!nla || netlink_capable(skb, CAP_NET_ADMIN))
 		return 0;
 	NL_SET_ERR_MSG_ATTR(info->extack, nla,
 			    "VPE: only the host's administrator sets bounds of windows, and chooses CPUs");
 	return -EPERM;
 }
 
-static int vpe_check_bound(struct genl_info *info, int attr)
+static int vpe_check_bound(struct sk_buff *skb, struct genl_info *info, int attr)
 {
-	return vpe_check_host(info, attr) ?: vpe_check_u32(info, attr, INT_MAX);
+	return vpe_check_host(skb, info, attr) ?: vpe_check_u32(info, attr, INT_MAX);
 }
 
 /* What a request wants steered, for vpe_steering_use(); NULL: nothing. */
@@ -875,7 +879,7 @@ static void vpe_set_bounds(struct vpe_scope *scope, struct nlattr **attrs)
 			   nla_get_u32(attrs[VPE_A_NETNS_SENDER_RX_WINDOWS_MAX]));
 }
 
-static int vpe_check_settings(struct genl_info *info)
+static int vpe_check_settings(struct sk_buff *skb, struct genl_info *info)
 {
 	unsigned int i;
 
@@ -885,10 +889,10 @@ static int vpe_check_settings(struct genl_info *info)
 		NL_SET_ERR_MSG(info->extack, "VPE: the request names nothing to set");
 		return -EINVAL;
 	}
-	return vpe_check_bound(info, VPE_A_NETNS_RX_WINDOWS_MAX) ?:
-	       vpe_check_bound(info, VPE_A_NETNS_SA_RX_WINDOWS_MAX) ?:
-	       vpe_check_bound(info, VPE_A_NETNS_SENDER_RX_WINDOWS_MAX) ?:
-	       vpe_check_host(info, VPE_A_NETNS_STEER_CPUS) ?:
+	return vpe_check_bound(skb, info, VPE_A_NETNS_RX_WINDOWS_MAX) ?:
+	       vpe_check_bound(skb, info, VPE_A_NETNS_SA_RX_WINDOWS_MAX) ?:
+	       vpe_check_bound(skb, info, VPE_A_NETNS_SENDER_RX_WINDOWS_MAX) ?:
+	       vpe_check_host(skb, info, VPE_A_NETNS_STEER_CPUS) ?:
 	       vpe_check_u32(info, VPE_A_NETNS_LANES, VPE_LANES_MAX) ?:
 	       vpe_check_ports(info, VPE_A_NETNS_NVO3_PORTS) ?:
 	       vpe_check_class_map(info);
@@ -901,7 +905,7 @@ int vpe_nl_netns_set_doit(struct sk_buff *skb, struct genl_info *info)
 	struct vpe_steering *steering;
 	int err;
 
-	err = vpe_check_settings(info);
+	err = vpe_check_settings(skb, info);
 	if (err)
 		return err;
 	steering = vpe_nl_steering(info);
