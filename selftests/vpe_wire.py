@@ -536,6 +536,12 @@ def sender(sa, number):
                              sender=1 << i % 16)) for i in range(number)]
 
 
+def window(sa, number):
+    """A good packet of Sender ID << 16 | Window ID."""
+    return [sa.outer(sa.seal(numbers(), inside(sa, b"%d" % number), window=number & 0xffff,
+                             sender=number >> 16))]
+
+
 def spi(sa, number):
     """An SPI that no SA has."""
     sa.spi ^= 0x5a5a0000
@@ -639,7 +645,7 @@ def in_udp(sa, number):
 
 KINDS = {function.__name__: function for function in
          (good, padded, fill, empty, nibble, headless, truncated, flipped,
-          sender, spi, replayed, old, huge, scattered, in_udp, esp_good,
+          sender, window, spi, replayed, old, huge, scattered, in_udp, esp_good,
           esp_padding, esp_protocols, esp_dummy, esp_zero, esp_from)}
 
 
