@@ -159,24 +159,29 @@ ns_goes() {
 	sender_report stop
 }
 
-# More than one CPU can do, which has to look at many rules for each inner packet: its
-# queue is bounded, what it does not take is counted.
+slow_off() {
+	ns_exec "$HV2" nft delete table ip slow 2>/dev/null
+}
+
+# More than one CPU can do, which has to look at many rules for each inner packet, until
+# all are there: its queue is bounded, what it does not take is counted.
 full() {
-	local n full
+	local n=6000 full
 
 	tunnel 4 4
-	n=8000
 	capture $n 4
 	steer $last
 	{
-		echo "table ip slow { chain rules { }; chain pre { type filter hook prerouting priority raw; }; }"
+		echo "table ip slow { chain rules { }; chain more { }; chain pre { type filter hook prerouting priority raw; }; }"
 		printf 'add rule ip slow rules ip daddr 192.0.2.%d counter\n' {1..250}
-		printf 'add rule ip slow pre jump rules%.0s\n' {1..250}
+		printf 'add rule ip slow more jump rules\n%.0s' {1..250}
+		printf 'add rule ip slow pre jump more\n%.0s' $(seq "$(count 4 1)")
 	} | run ns_exec "$HV2" nft -f -
-	defer ns_exec "$HV2" nft delete table ip slow
+	defer slow_off
 	counters_mark
-	receiver_start "$HV2" $port 3000
+	receiver_start "$HV2" $port 10000
 	run ns_exec "$WIRE" "$tools/inject" to2 1 "$TMP/capture"
+	slow_off
 	receiver_report
 	counters_growth
 	full=$(grown hv2:$SPI12:rx-queue)
