@@ -11,14 +11,14 @@ report.py all DIR	the table of all of them, and DIR/fabric.json, DIR/fabric.svg;
 import collections
 import json
 import os
-import re
 import struct
 import sys
-import textwrap
 from ipaddress import ip_address
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import chart
 import model
+from measured import numbers, print_checks, print_folded, read, stop_if, window_drops
 
 UPLINKS, PER_SPINE, BOND, QUEUES = 16, 4, 4, 8
 FAIR = "plain", "esp-entropy", "vpe"	# enough look-alikes for quantiles
@@ -33,16 +33,6 @@ PROTOCOLS = [("plain", "plain", "VXLAN, GENEVE, GUE", "plain"),
 # A NIC's hash (Toeplitz), with the key that most come with
 RSS_KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b4"
                         "77cb2da38030f20c6a42b73bbeac01fa")
-
-
-def read(*path):
-    with open(os.path.join(*path), encoding="utf-8") as f:
-        return f.read()
-
-
-def numbers(*path):
-    """NAME=NUMBER words"""
-    return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", read(*path))}
 
 
 def elements(*path):
@@ -107,12 +97,6 @@ def queue_loads(seen, receiver):
     return loads
 
 
-def window_drops(directory):
-    before, after = (int(re.search(r"XfrmInStateSeqError\s+(\d+)", read(directory, name))[1])
-                     for name in ("xfrm-before", "xfrm-after"))
-    return after - before
-
-
 def measurement(directory):
     """All that is to be known of one."""
     m, seen = counts(directory), wire(directory)
@@ -143,17 +127,11 @@ def is_fair(m):
     return m["fair"][0] <= m["max_mean"] <= m["fair"][2]
 
 
-def stop_if(problems):
-    """A measurement that these happened to is worth nothing."""
-    for wrong, sentence in problems:
-        if wrong:
-            sys.exit(f"\ndemo-fabric: {sentence}")
-
-
 def line(directory):
     name = os.path.basename(directory.rstrip("/"))
     m = measurement(directory) if name in FAIR else counts(directory)
-    stop_if([(m["unsent"], f"{m['unsent']} packets were refused to their senders."),
+    stop_if("demo-fabric",
+            [(m["unsent"], f"{m['unsent']} packets were refused to their senders."),
              (not sum(m["uplinks"]), "nothing came to the uplinks."),
              (name == "esp" and (m["paths_of_each"] > 1 or m["look_alikes"] != 2),
               "an SA of stock ESP takes more than one path, so this fabric looks at more "
@@ -278,10 +256,7 @@ def report(directory):
         if "moves" in e:
             print_folded("  ", moves_cost(e, flows * packets // burst))
     print()
-    wrong = 0
-    for so, what in checks(found):
-        print_folded("  ok   " if so else "  NOT  ", what)
-        wrong |= not so
+    wrong = print_checks(checks(found))
     with open(os.path.join(directory, "fabric.json"), "w", encoding="utf-8") as f:
         json.dump({"kernel": kernel, "cpus": cpus, "family": family, "flows": flows,
                    "packets_per_flow": packets, "burst": burst,
@@ -290,11 +265,7 @@ def report(directory):
         f.write(chart.draw(found.values(), f"{flows:,} flows of two hypervisors to a third, "
                            f"{flows * packets:,} packets by each protocol over IPv{family}; "
                            f"Linux {kernel}"))
-    return 1 if wrong else 0
-
-
-def print_folded(lead, words):
-    print(textwrap.fill(words, 78, initial_indent=lead, subsequent_indent=" " * len(lead)))
+    return wrong
 
 
 if __name__ == "__main__":

@@ -9,12 +9,16 @@ tools.py ports CAPTURE SADDR KEY...	of ESP-in-UDP packets: compares outer source
 					with the decrypted inner ones
 """
 import ctypes
+import os
 import platform
 import signal
 import socket
 import struct
 import sys
 from ipaddress import ip_address
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from measured import packets
 
 UDP_ENCAP, UDP_NO_CHECK6_RX, UDP_ENCAP_ESPINUDP = 100, 102, 2
 SYS_BPF = {"x86_64": 321, "aarch64": 280, "s390x": 351}[platform.machine()]
@@ -56,14 +60,8 @@ def clear_hash(path):
 
 
 def udp_packets(path):
-    """(source address, UDP header and payload) of a capture in classic pcap format."""
-    with open(path, "rb") as f:
-        data = f.read()
-    pos = 24
-    while pos + 16 <= len(data):
-        size = struct.unpack_from("=I", data, pos + 8)[0]
-        packet = data[pos + 30:pos + 16 + size]
-        pos += 16 + size
+    """(source address, UDP header and payload) of a capture"""
+    for _, packet in packets(path):
         if packet[0] >> 4 == 4:
             yield packet[12:16], packet[20:]
         else:
@@ -81,12 +79,12 @@ def ports(path, *keys):
     seen = same = 0
     for n in range(0, len(keys), 2):
         source, key = ip_address(keys[n]).packed, bytes.fromhex(keys[n + 1][2:])
-        packets = [udp for address, udp in udp_packets(path) if address == source]
-        counters = b"".join(key[-4:] + udp[16:24] + b"\0\0\0\2" for udp in packets)
+        sent = [udp for address, udp in udp_packets(path) if address == source]
+        counters = b"".join(key[-4:] + udp[16:24] + b"\0\0\0\2" for udp in sent)
         stream = Cipher(AES(key[:-4]), ECB()).encryptor().update(counters)
-        seen += len(packets)
+        seen += len(sent)
         same += sum(udp[24] ^ stream[16 * i] == udp[0] and
-                    udp[25] ^ stream[16 * i + 1] == udp[1] for i, udp in enumerate(packets))
+                    udp[25] ^ stream[16 * i + 1] == udp[1] for i, udp in enumerate(sent))
     print(same, seen)
 
 
