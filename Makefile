@@ -76,6 +76,9 @@ demo:
 demo-fabric:
 	@demo/fabric/run $(if $(K),-k '$(K)') $(if $(F),-f '$(F)')
 
+demo-qos:
+	@demo/qos/run $(if $(K),-k '$(K)')
+
 check:
 	@selftests/check $(if $(T),-t '$(T)') $(if $(K),-k '$(K)')
 
@@ -95,6 +98,9 @@ help:
 	@echo '  make demo-fabric       a leaf-spine fabric: which of its links VXLAN, GENEVE'
 	@echo '                         and GUE fill, plain, as ESP, as VPE; a table and a'
 	@echo '                         picture: 2 minutes (K=KERNEL, F=6: over IPv6)'
+	@echo '  make demo-qos          a congested link that sends a priority first: what'
+	@echo '                         replay windows drop, in ESP and in VPE; a table and'
+	@echo '                         a picture: 2 minutes (K=KERNEL)'
 	@echo '  make check             all tests on all kernels: 20 minutes, the first'
 	@echo '                         time up to an hour'
 	@echo '  make check T=NAME      one test: families, unit, style, dissect, demo, ...'
@@ -115,4 +121,4 @@ help:
 	@echo
 	@echo 'README says more.'
 
-.PHONY: all module check-kdir modules_install ip tools install-tools demo demo-fabric check check-long clean help
+.PHONY: all module check-kdir modules_install ip tools install-tools demo demo-fabric demo-qos check check-long clean help
