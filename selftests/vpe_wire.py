@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 INNER = {4: ("192.168.1.1", "192.168.2.1"), 6: ("fd00:1::1", "fd00:2::1")}
 UDP_PORT = 4500
 ETH = {4: 0x0800, 6: 0x86dd}
-SLOW = os.environ.get("KSFT_MACHINE_SLOW") == "yes" or \
+SLOW = "yes" in (os.environ.get("KSFT_MACHINE_SLOW"), os.environ.get("KSFT_QUICK")) or \
     os.environ.get("VPE_KERNEL") == "debug"
 
 
