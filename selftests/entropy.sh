@@ -311,14 +311,14 @@ wire_start
 esn=(flag esn replay-window 4096)
 ktap_plan 26 8
 for f in 4 6; do
-	[ $f = 4 ] && plain=ktap_test esn=ktap_more || plain=ktap_more esn=ktap_test
+	[ $f = 4 ] && plain=ktap_test other=ktap_more || plain=ktap_more other=ktap_test
 	for mode in tunnel transport; do
 		[ $mode = transport ] && m=transport || m=''
 		$plain "IPv$f, $mode: traffic" $m entropy traffic $f
-		$esn "IPv$f, $mode: traffic, AES-256, ESN, ICV of 12 bytes" \
+		$other "IPv$f, $mode: traffic, AES-256, ESN, ICV of 12 bytes" \
 			$m entropy with KEY_BYTES=36 ICV_BITS=96 traffic $f "${esn[@]}"
 		$plain "IPv$f, $mode: stock ESP there" $m entropy interop $f
-		$esn "IPv$f, $mode: stock ESP there, ESN, ICV of 8 bytes" \
+		$other "IPv$f, $mode: stock ESP there, ESN, ICV of 8 bytes" \
 			$m entropy with ICV_BITS=64 interop $f "${esn[@]}"
 	done
 	ktap_test "IPv$f: nobody is told of ports" entropy no_mapping $f

@@ -133,6 +133,19 @@ capture_stop() {
 		fail "the capture is not complete: $(<"$1.err")"
 }
 
+# watch_load: what selftests/watch has, at $watch
+watch=/sys/kernel/debug/vpe_watch
+watch_load() {
+	[ -e $watch ] && return
+	if [ -n "${VPE_BUILD-}" ]; then
+		insmod "$VPE_BUILD/selftests/watch/vpe_watch.ko" || return
+	else
+		modprobe vpe_watch || return
+	fi
+	defer rmmod vpe_watch
+	[ -e $watch ]
+}
+
 # Packets that are captured before they reach the receiver:
 #
 #	 hv1                    wire                   hv2

@@ -8,20 +8,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$lib_dir/hard.sh"
 
-watch=/sys/kernel/debug/vpe_watch
 port=9000
 packets=2000
-
-watch_load() {
-	[ -e $watch ] && return
-	if [ -n "${VPE_BUILD-}" ]; then
-		insmod "$VPE_BUILD/selftests/watch/vpe_watch.ko" || return
-	else
-		modprobe vpe_watch || return
-	fi
-	defer rmmod vpe_watch
-	[ -e $watch ]
-}
 
 # watch_spi NS SPI
 watch_spi() {

@@ -8,11 +8,15 @@
  * a line for each watchpoint: namespace, SPI, member, number of writes, and
  * how many more writes came from work items (the periodic fold of counters).
  *
+ * "stall MS" has the writer's CPU receive no packet for so long, 10000 at most.
+ *
  * "aead=NAME" at load has the kernel instantiate that AEAD, which stays.
  */
 #include <crypto/aead.h>
+#include <linux/bottom_half.h>
 #include <linux/debugfs.h>
 #include <linux/hw_breakpoint.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/nsproxy.h>
@@ -151,10 +155,22 @@ static int watch_spi(struct net *net, u32 spi)
 	return watch_add(search.found, "refcnt", &search.found->refcnt);
 }
 
+/* What is received meanwhile waits. */
+static void watch_stall(unsigned int ms)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(min(ms, 10000U));
+
+	local_bh_disable();
+	while (time_before(jiffies, end))
+		cpu_relax();
+	local_bh_enable();
+}
+
 static ssize_t watch_write(struct file *file, const char __user *user,
 			   size_t len, loff_t *off)
 {
 	char line[32] = "";
+	unsigned int ms;
 	int err = 0;
 	u32 spi;
 
@@ -163,6 +179,10 @@ static ssize_t watch_write(struct file *file, const char __user *user,
 	if (copy_from_user(line, user, len))
 		return -EFAULT;
 
+	if (sscanf(line, "stall %u", &ms) == 1) {
+		watch_stall(ms);
+		return len;
+	}
 	mutex_lock(&watch_mutex);
 	if (!strncmp(line, "clear", 5))
 		watch_clear();
