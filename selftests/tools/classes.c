@@ -162,20 +162,6 @@ static int do_send(int argc, char **argv)
 	return fclose(order) ? 1 : 0;
 }
 
-static int listen_at(const char *port)
-{
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(atoi(port)) };
-	int fd, size = 256 << 20;
-
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	if (fd < 0)
-		die("socket");
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (bind(fd, (struct sockaddr *)&any, sizeof(any)))
-		die("bind");
-	return fd;
-}
-
 /* What came; delays in the order of arrival. */
 static struct {
 	unsigned long	received[CLASSES];
@@ -253,15 +239,8 @@ static int do_recv(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
-	int ret = 2;
+	int ret = send_or_recv(argc, argv, do_send, do_recv);
 
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	if (argc > 1 && !strcmp(argv[1], "send"))
-		ret = do_send(argc - 1, argv + 1);
-	else if (argc > 1 && !strcmp(argv[1], "recv"))
-		ret = do_recv(argc - 1, argv + 1);
 	if (ret == 2)
 		fprintf(stderr,
 			"usage: classes send [-n BULK] [-b BULK_PER_SECOND] [-p PRIORITY_PER_SECOND]\n"

@@ -238,20 +238,6 @@ static int do_send(int argc, char **argv)
 	return ret;
 }
 
-static int listen_at(const char *port)
-{
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(atoi(port)) };
-	int fd, size = 256 << 20;
-
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	if (fd < 0)
-		die("socket");
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	if (bind(fd, (struct sockaddr *)&any, sizeof(any)))
-		die("bind");
-	return fd;
-}
-
 /* What came of one flow; @next is one above the highest number seen. */
 struct flow {
 	unsigned char	seen[NUMBERS / 8];
@@ -353,15 +339,8 @@ static int do_recv(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
-	int ret = 2;
+	int ret = send_or_recv(argc, argv, do_send, do_recv);
 
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	if (argc > 1 && !strcmp(argv[1], "send"))
-		ret = do_send(argc - 1, argv + 1);
-	else if (argc > 1 && !strcmp(argv[1], "recv"))
-		ret = do_recv(argc - 1, argv + 1);
 	if (ret == 2)
 		fprintf(stderr,
 			"usage: manyflows send [-f FLOWS] [-s FIRST_FLOW] [-n PACKETS_PER_FLOW]\n"

@@ -254,22 +254,6 @@ static int do_send(int argc, char **argv)
 	return 0;
 }
 
-static int listen_at(const char *port)
-{
-	struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
-	int fd, no = 0, size = 512 << 20;
-
-	fd = socket(AF_INET6, SOCK_DGRAM, 0);
-	if (fd < 0)
-		die("socket");
-	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	any.sin6_port = htons(atoi(port));
-	if (bind(fd, (struct sockaddr *)&any, sizeof(any)))
-		die("bind");
-	return fd;
-}
-
 /* Counts until SIGTERM, or for as long as not IDLE ms passed without any. */
 static int do_recv(int argc, char **argv)
 {
@@ -336,15 +320,8 @@ static int do_recv(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_handler = on_signal };
-	int ret = 2;
+	int ret = send_or_recv(argc, argv, do_send, do_recv);
 
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	if (argc > 1 && !strcmp(argv[1], "send"))
-		ret = do_send(argc - 1, argv + 1);
-	else if (argc > 1 && !strcmp(argv[1], "recv"))
-		ret = do_recv(argc - 1, argv + 1);
 	if (ret == 2)
 		fprintf(stderr,
 			"usage: numbered send [-n COUNT | -t SECONDS] [-r PER_SECOND] [-s SIZE]\n"
