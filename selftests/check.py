@@ -395,7 +395,7 @@ def pairs():
     return sorted(k for k in named if "+" in k)
 
 
-HOST_JOBS = ["style", "unit", "dissect", "demo", "demo-fabric"]
+HOST_JOBS = ["style", "unit", "dissect", "demo"]
 
 
 def make_jobs(options):
@@ -425,8 +425,7 @@ def host_jobs(test):
             Tests("unit", "unit", ["make", "-s", "--no-print-directory", "-C",
                                    f"{HERE}/unit", "check"]),
             Tests("dissect", "dissect", [f"{HERE}/dissect"]),
-            Job("demo", "demo", [f"{TOP}/demo/run"]),
-            Job("demo-fabric", "demo", [f"{TOP}/demo/fabric/run", "-s"])]
+            Job("demo", "demo", [f"{TOP}/demo/run"])]
     return [job for job in jobs if test in ("", job.name)]
 
 
@@ -491,15 +490,11 @@ def tree_hash():
     return digest.hexdigest()[:16]
 
 
-class Long(Machine):
+class Once:
     """A part of check-long: done once for each state of the tree."""
 
-    def __init__(self, name, kernel, cpus, tests, setting=None):
-        super().__init__(kernel, cpus, tests)
+    def once(self, name):
         self.name = name
-        command = (["--", "env"] + (setting or []) +
-                   [f"{HERE}/run", "-t", str(MACHINE_SECONDS)] + tests)
-        self.command[self.command.index("--"):] = command * len(self.sides)
         self.log = os.path.join(TOP, "build/check", f"long-{name}.log")
         self.stamp = os.path.join(TOP, "build/check", f"long-{name}-{tree_hash()}.done")
 
@@ -508,6 +503,25 @@ class Long(Machine):
         super().end(status, tail)
         if len(self.report.failures) == before:
             open(self.stamp, "w", encoding="utf-8").close()
+
+
+class Long(Once, Machine):
+    """In a machine."""
+
+    def __init__(self, name, kernel, cpus, tests, setting=None):
+        super().__init__(kernel, cpus, tests)
+        self.once(name)
+        command = (["--", "env"] + (setting or []) +
+                   [f"{HERE}/run", "-t", str(MACHINE_SECONDS)] + tests)
+        self.command[self.command.index("--"):] = command * len(self.sides)
+
+
+class LongJob(Once, Job):
+    """On this machine."""
+
+    def __init__(self, name, command):
+        super().__init__(name, "demo", command)
+        self.once(name)
 
 
 def make_long_jobs(part, report):
@@ -532,6 +546,8 @@ def make_long_jobs(part, report):
     jobs += [Long(f"{test}-{kernel}", kernel, 2, [test]) for test in everywhere
              if test != "peers" for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
+    jobs += [LongJob("demo-fabric", [f"{TOP}/demo/fabric/run", "-s"]),
+             LongJob("demo-qos", [f"{TOP}/demo/qos/run"])]
     if part:
         chosen = [job for job in jobs if job.name == part] or \
                  [job for job in jobs if fnmatch.fnmatch(job.name, part + "*")]

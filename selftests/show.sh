@@ -151,7 +151,7 @@ completion() {
 	. "$lib_dir/../iproute2-patch/ip-xfrm.bash"
 	completes 'ip xfrm v' vpe
 	completes 'ip -n hv1 -s -j xfrm v' vpe
-	completes 'ip xfrm vpe s' show stats set
+	completes 'ip xfrm vpe s' show stats set steer
 	completes 'ip xfrm vpe set lanes 8 udpcsum on u' udp6zerocsumtx
 	completes 'ip xfrm vpe show dst fd00::1 ' src spi
 	completes 'ip xfrm vpe window show spi 1 tx ' dst sender-id window-id sum
@@ -179,7 +179,7 @@ completion_help() {
 	for line in '' 'vpe ' 'vpe show ' 'vpe set ' 'vpe set udpcsum ' 'vpe set nvo3-ports ' \
 		'vpe listen ' \
 		'vpe listen add 4500 ' 'vpe window ' 'vpe window show ' \
-		'vpe class ' 'vpe class source ' 'vpe window set ' 'vpe window show dir ' \
+		'vpe class ' 'vpe class source ' 'vpe steer ' 'vpe window set ' 'vpe window show dir ' \
 		'vpe window show sum '; do
 		complete_line "ip xfrm $line"
 		offered+="${COMPREPLY[*]} "
