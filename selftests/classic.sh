@@ -177,10 +177,10 @@ esp_reload() {
 
 backlog_grow
 topo_wire || skip_all "no namespaces"
-ktap_plan 5
+ktap_plan 5 2
 ktap_test "unloading leaves nothing behind" left_behind
 ktap_test "esp4_offload, esp6_offload loaded before" offload before
-ktap_test "esp4_offload, esp6_offload loaded after" offload after
+ktap_more "esp4_offload, esp6_offload loaded after" offload after
 ktap_test "IPv4: loads and unloads under load" loads 4 10
-ktap_test "IPv6: loads and unloads under load" loads 6 3
+ktap_more "IPv6: loads and unloads under load" loads 6 3
 ktap_finish
