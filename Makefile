@@ -101,7 +101,7 @@ help:
 	@echo '  make demo-qos          a congested link that sends a priority first: what'
 	@echo '                         replay windows drop, in ESP and in VPE; a table and'
 	@echo '                         a picture: 2 minutes (K=KERNEL)'
-	@echo '  make check             all tests on all kernels: 20 minutes, the first'
+	@echo '  make check             all tests on all kernels: 30 minutes, the first'
 	@echo '                         time up to an hour'
 	@echo '  make check T=NAME      one test: families, unit, style, dissect, demo, ...'
 	@echo '  make check K=KERNEL    one kernel: 6.1, 6.12, 7.3 or debug; goes with T='
