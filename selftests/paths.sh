@@ -122,15 +122,15 @@ per_packet() {
 	defer ns_exec "$ROUTER" nft delete table ip spray
 }
 
-# send PACKETS [RATE]: of 512 flows; how many in a second to $pps
+# send PACKETS [RATE]: of 512 flows, or $flows; how many in a second to $pps
 send() {
-	local began took
+	local began took n=${flows:-512}
 
 	began=$(now_ms)
-	run ns_exec "$HV1" "$tools/manyflows" send -f 512 -n $(($1 / 512)) -b 1 ${2:+-r "$2"} \
+	run ns_exec "$HV1" "$tools/manyflows" send -f $n -n $(($1 / n)) -b 1 ${2:+-r "$2"} \
 		9 ${INNER[42]} >"$TMP/sent"
 	took=$(($(now_ms) - began))
-	pps=$(($1 / 512 * 512 * 1000 / (took ? took : 1)))
+	pps=$(($1 / n * n * 1000 / (took ? took : 1)))
 }
 
 # discard: nobody answers that there is nobody
@@ -204,7 +204,7 @@ ordered() {
 	send $1 $2
 	slowwait gone $pid
 	words=$(<"$TMP/flows")
-	[[ $words == "received=$1 flows=512 duplicates=0 "* ]] || fail "not all came: $words"
+	[[ $words == "received=$1 flows=$flows duplicates=0 "* ]] || fail "not all came: $words"
 	windows=$(ip -n "$HV1" -j xfrm vpe window show tx | jq length)
 	reordered=$(value "$words" reordered)
 	counters_check hv1:$SPI12:tx-packets==$1 hv2:$SPI12:rx-packets==$1
@@ -213,11 +213,11 @@ ordered() {
 # Flows that change windows change paths with them: what is under way on the slow one
 # then may be overtaken, for as long as that takes, and nothing else.
 rekeyed() {
-	local rate=500 n reordered windows stay changes most
+	local rate=500 flows=64 n reordered windows stay changes most
 
-	n=$(count 5120 1536)
+	n=$(count 2560 1280)
 	defer tc -n "$ROUTER" qdisc del dev slow root
-	slow 0.1
+	slow 0.5	# several packets of each flow
 	ordered $n $rate
 	echo "flows stay: $windows windows, $reordered packets out of order"
 	stay=$windows
@@ -226,8 +226,9 @@ rekeyed() {
 	defer ip -n "$HV1" xfrm vpe set flow-rekey 0
 	ordered $n $rate
 	changes=$((n / pps + 1))
-	most=$((changes * pps / 10))
-	echo "they change, $changes times: $windows windows, $reordered packets out of order" 		"(of up to $most under way then)"
+	most=$((changes * pps / 2))
+	echo "they change, $changes times: $windows windows, $reordered packets out of order, of" \
+		"$most under way then"
 	[ $windows -gt $stay ] || fail "flows keep their windows"
 	[ $reordered -gt 0 ] || fail "flows keep their paths"
 	[ $reordered -le $most ] || fail "more out of order than was under way"

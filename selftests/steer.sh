@@ -54,8 +54,8 @@ spread() {
 	while read -r cpu packets; do
 		echo "CPU $cpu: $packets packets"
 		cpus=$((cpus + 1))
-		[ $((packets * $(nproc) * 2)) -gt $n ] && [ $((packets * $(nproc))) -lt $((n * 2)) ] ||
-			fail "no even share"
+		[ $((packets * $(nproc) * 2)) -gt $n ] || fail "too small a share"
+		[ $((packets * $(nproc))) -lt $((n * 2)) ] || fail "too large a share"
 		[ $cpu = 0 ] || away=$((away + packets))
 	done < <(cpus_of_windows)
 	[ $cpus = "$(nproc)" ] || fail "$cpus CPUs of $(nproc) decrypt"
@@ -120,6 +120,7 @@ cpu_goes() {
 }
 
 xfrm_in_errors() {
+	# shellcheck disable=SC2016	# awk's variables
 	ns_exec "$HV2" awk '/^XfrmIn/ { sum += $2 } END { print sum }' /proc/net/xfrm_stat
 }
 
@@ -262,7 +263,6 @@ wrong() {
 	run ip -n "$HV2" xfrm vpe set flow-rekey 0
 	# the host's CPUs are the host's
 	unshare -Urn ip xfrm vpe steer 0 2>&1 | grep -q "host's administrator" || fail "anybody may"
-	# shellcheck disable=SC2015
 	[ "$(ip -n "$HV1" xfrm vpe steer)" = "steer off " ] || fail "another namespace steers"
 }
 
