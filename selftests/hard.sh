@@ -44,7 +44,7 @@ free_at_once() {
 # that long (on a slow machine: five times that)
 receiver_pid='' received=''
 receiver_start() {
-	nsenter --net="/run/netns/$1" "$tools/numbered" recv -i $(($3 * $(count 1 5))) "$2" >"$TMP/received" &
+	nsenter --net="/run/netns/$1" "$tools/numbered" recv -i $(($3 * $(slowly 1 5))) "$2" >"$TMP/received" &
 	receiver_pid=$!
 	defer stop_pid $receiver_pid
 	slowwait listening "$1" udp "$2"

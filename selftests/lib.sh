@@ -182,6 +182,11 @@ count() {
 	if [ "$KSFT_MACHINE_SLOW" = yes ] || in_haste; then echo "$2"; else echo "$1"; fi
 }
 
+# slowly FAST SLOW: of times, SLOW on a slow machine
+slowly() {
+	if [ "$KSFT_MACHINE_SLOW" = yes ]; then echo "$2"; else echo "$1"; fi
+}
+
 ##############################################################################
 # Waiting
 

@@ -28,8 +28,8 @@ flow() {
 	receiver_start "$HV2" $port 3000
 	run ns_exec "$HV1" "$tools/numbered" send -n 8 -h 1 "$1" $port
 	# the first packet sets up the flow; SAs look at their timers after a second
-	sender_start "$HV1" -n $((n + 1)) -f 8 -h 100 -p "$(count 1500 6000)" "$1" $port
-	pause "$(count 1.2 2)"
+	sender_start "$HV1" -n $((n + 1)) -f 8 -h 100 -p "$(slowly 1500 6000)" "$1" $port
+	pause "$(slowly 1.2 2)"
 	defer watch_clear
 	watch_spi "$HV1" $SPI12
 	watch_spi "$HV2" $SPI12

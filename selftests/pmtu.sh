@@ -70,7 +70,7 @@ size() {
 # told NS INNER BYTES TO PATTERN: a ping with DF makes its sender hear of that.
 # (Upon an error of its own host ping waits for its interval to end.)
 told() {
-	ns_exec "$1" ping -n -c 1 -i 0.1 -W "$(count 0.2 2)" -M 'do' -s "$(size $2 $3)" $4 \
+	ns_exec "$1" ping -n -c 1 -i 0.1 -W "$(slowly 0.2 2)" -M 'do' -s "$(size $2 $3)" $4 \
 		>"$TMP/ping" 2>&1 && fail "$3 bytes with DF got through"
 	grep -qE "$5" "$TMP/ping" || fail "not told '$5': $(<"$TMP/ping")"
 }
@@ -215,7 +215,7 @@ expiry() {
 
 	begin $kind $outer 4 1400
 	defer ns_exec "$HV1" sh -c "echo 600 >$ip/route/mtu_expires"
-	run ns_exec "$HV1" sh -c "echo $(count 2 5) >$ip/route/mtu_expires"
+	run ns_exec "$HV1" sh -c "echo $(slowly 2 5) >$ip/route/mtu_expires"
 	lost "$HV1" 4 1410 ${INNER[42]} -M 'do'
 	slowwait learned "$HV1" 2 $outer 1400
 	told "$HV1" 4 1410 ${INNER[42]} "essage too long.*mtu[:=] *$mtu\$"

@@ -81,7 +81,7 @@ under_load() {
 	tunnel 4 4
 	steer 0-$last
 	receiver_start "$HV2" $port 3000
-	sender_start "$HV1" -t "$(count 60 120)" -h 50 ${INNER[42]} $port
+	sender_start "$HV1" -t "$(slowly 60 120)" -h 50 ${INNER[42]} $port
 	slowwait steered_are_more 100
 	"$@"
 	sender_report stop
@@ -132,7 +132,7 @@ sa_goes() {
 	steer 0-$last
 	lost=-$(xfrm_in_errors)
 	receiver_start "$HV2" $port 3000
-	sender_start "$HV1" -t "$(count 60 120)" -h 50 ${INNER[42]} $port
+	sender_start "$HV1" -t "$(slowly 60 120)" -h 50 ${INNER[42]} $port
 	slowwait steered_are_more 100
 	for ((i = 0; i < $(count 10 3); i++)); do
 		batch "$HV2" <<-END
@@ -154,7 +154,7 @@ sa_goes() {
 ns_goes() {
 	tunnel 4 4
 	run ip -n "$HV2" xfrm vpe steer 0-$last
-	sender_start "$HV1" -t "$(count 60 120)" -h 50 ${INNER[42]} $port
+	sender_start "$HV1" -t "$(slowly 60 120)" -h 50 ${INNER[42]} $port
 	slowwait steered_are_more 100
 	cleanup_ns "$HV2"
 	sender_report stop

@@ -171,7 +171,7 @@ without_checksum() {
 	slowwait grep -q 'listening on' "$TMP/sums.err"
 	ns_exec "$HV1" ping -q -n -c 3 -i 0.05 -W 0.5 ${INNER[42]} >"$TMP/ping"
 	counters_wait_quiet
-	pause "$(count 0.5 2)"
+	pause "$(slowly 0.5 2)"
 	stop_pid $pid
 	none=$(grep -c UDP "$TMP/sums")
 }
