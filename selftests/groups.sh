@@ -342,7 +342,10 @@ rekey_add() {
 # All hosts get the next key while they send by the first, then one after the other
 # sends by it, then the first goes: nothing is lost.
 rekey() {
-	local n key pids=() hosts=(1 2 3 4) spi
+	local n key pids=() hosts=(1 2 3 4) spi pings
+
+	# as long as the rekey takes
+	pings=$(slowly "$(count 200 100)" 400)
 
 	defer cleanup_all_ns
 	hosts 4 4
@@ -351,7 +354,7 @@ rekey() {
 	key=$(random_key 16)
 	capture_start "$SWITCH" br0 "$TMP/capture"
 	for n in "${hosts[@]}"; do
-		ask $n $((n % 4 + 1)) "$(count 200 60)" >"$TMP/ask.$n" 2>&1 &
+		ask $n $((n % 4 + 1)) $pings >"$TMP/ask.$n" 2>&1 &
 		pids+=($!)
 	done
 	for n in "${hosts[@]}"; do rekey_add $n "$key"; done
