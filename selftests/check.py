@@ -3,7 +3,7 @@
 """The engine of "make check": see usage() and Documentation/testing.rst.
 
 What is to be run is planned first: "jobs" on this machine (style, unit tests,
-dissectors, demo) and machines to boot, each with its tests. Four jobs run at a
+dissectors, demo) and machines to boot, each with its tests. Three jobs run at a
 time, one if it boots eight CPUs. Each result is printed when it is there; a
 planned test without a result has failed.
 """
@@ -27,7 +27,7 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
 KERNELS = ["6.12", "6.1", "7.3", "debug"]
-SLOTS = 4			# machines: tests wait a third of their time
+SLOTS = 3			# machines: tests wait a third of their time
 MACHINE_SECONDS = 3600		# for all tests of one boot; several times what they take
 QUIET_SECONDS = 60		# after so much silence a job's state is told, then after
 MAX_QUIET_SECONDS = 300		# twice that, up to this
