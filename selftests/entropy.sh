@@ -171,7 +171,7 @@ sniff() {
 		-w "$TMP/ports.pcap" "${1:-udp dst port 4500} and (src ${OUTER[41]} or src ${OUTER[61]})" 2>"$TMP/ports.err" &
 	sniffer=$!
 	defer stop_pid $sniffer
-	slowwait grep -q 'listening on' "$TMP/ports.err"
+	slowwait in_file 'listening on' "$TMP/ports.err"
 }
 
 # sniffed_lines [-v]

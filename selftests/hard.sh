@@ -107,7 +107,7 @@ capture_start() {
 		-w "$3" 'proto 50 or (ip6 proto 50) or udp dst port 4500' 2>"$3.err" &
 	capture_pid=$!
 	defer stop_pid $capture_pid
-	slowwait grep -q 'listening on' "$3.err"
+	slowwait in_file 'listening on' "$3.err"
 }
 
 # capture_written FILE [COUNT]: whether it has all that the kernel had for tcpdump

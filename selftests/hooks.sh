@@ -389,7 +389,7 @@ sniff_start() {
 		"$2" >"$TMP/sniff.$1" 2>"$TMP/sniff.$1.err" &
 	sniffers+=($!)
 	defer stop_pid $!
-	slowwait grep -q 'listening on' "$TMP/sniff.$1.err"
+	slowwait in_file 'listening on' "$TMP/sniff.$1.err"
 }
 
 # sniffed NS: the kinds of packets that were seen there, and how many

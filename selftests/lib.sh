@@ -228,12 +228,21 @@ slowwait() {
 
 # listening NS tcp|udp PORT: is a socket of either family there?
 listening() {
-	local state=0A
+	local state=0A end
+
 	[ "$2" = tcp ] || state=07
+	printf -v end ':%04X$' "$3"
 	# shellcheck disable=SC2016	# awk's variables
-	ns_exec "$1" awk -v end="$(printf ':%04X$' "$3")" -v state=$state \
+	ns_exec "$1" awk -v end="$end" -v state=$state \
 		'$2 ~ end && $4 == state { found = 1 } END { exit !found }' \
 		"/proc/net/$2" "/proc/net/${2}6"
+}
+
+# in_file TEXT FILE: without another process
+in_file() {
+	local text
+	read -rd '' text <"$2"
+	[[ $text == *"$1"* ]]
 }
 
 stop_pid() {
@@ -252,7 +261,7 @@ setup_ns() {
 	local name ns
 
 	for name in "$@"; do
-		ns=${name,,}-$(mktemp -u XXXXXX)
+		printf -v ns '%s-%06x' "${name,,}" $((SRANDOM & 0xffffff))
 		ip netns add "$ns" || return $ksft_skip
 		NS_LIST+=("$ns")
 		ip -n "$ns" link set lo up
@@ -260,20 +269,24 @@ setup_ns() {
 	done
 }
 
+# cleanup_ns NS...: with all processes in them
 cleanup_ns() {
-	local ns pids
+	local inode file pids=()
+	local -A doomed=()
 
-	for ns in "$@"; do
-		pids=$(ip netns pids "$ns" 2>/dev/null)
-		# shellcheck disable=SC2086	# several numbers
-		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null
-		ip netns del "$ns" 2>/dev/null
-	done
+	while read -r inode file; do
+		case $file in
+		/run/*) doomed[$inode]=1 ;;
+		*) [ -z "${doomed[$inode]-}" ] || pids+=("${file//[!0-9]/}") ;;
+		esac
+	done < <(stat -L -c '%i %n' "${@/#//run/netns/}" /proc/[0-9]*/ns/net 2>/dev/null)
+	[ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2>/dev/null
+	printf 'netns del %s\n' "$@" | ip -force -batch - 2>/dev/null
 	return 0
 }
 
 cleanup_all_ns() {
-	cleanup_ns "${NS_LIST[@]}"
+	[ ${#NS_LIST[@]} = 0 ] || cleanup_ns "${NS_LIST[@]}"
 	NS_LIST=()
 }
 
@@ -312,11 +325,9 @@ ns_stay() {
 # topo_wire [MTU]: HV1 and HV2, without SAs
 topo_wire() {
 	setup_ns HV1 HV2 || return
-	run ip link add eth0 mtu "${1:-1500}" netns "$HV1" type veth \
-		peer name eth0 mtu "${1:-1500}" netns "$HV2"
-	# Known to vpe_wire.py
-	run ip -n "$HV1" link set eth0 address 02:00:00:00:00:01
-	run ip -n "$HV2" link set eth0 address 02:00:00:00:00:02
+	# The addresses are known to vpe_wire.py.
+	run ip link add eth0 address 02:00:00:00:00:01 mtu "${1:-1500}" netns "$HV1" type veth \
+		peer name eth0 address 02:00:00:00:00:02 mtu "${1:-1500}" netns "$HV2"
 	topo_hv "$HV1" 1 2
 	topo_hv "$HV2" 2 1
 }
@@ -605,11 +616,12 @@ counters_read() {
 
 # counters_of HV: its counters, as ip and the kernel print them
 counters_of() {
-	local ns=${1^^}
+	local ns=${1^^} text
 
 	ip -n "${!ns}" -j -s xfrm vpe show
-	echo '{sample:xfrm}'
-	echo "$(<"/proc/${hv_pid[$1]}/net/xfrm_stat")"
+	read -rd '' text <"/proc/${hv_pid[$1]}/net/xfrm_stat"
+	echo "{sample:xfrm}
+$text"
 }
 
 # counters_list: "NAME NUMBER" of each. Between brackets and commas the output of
@@ -744,22 +756,30 @@ counters_check() {
 	fail "counters: $*"
 }
 
+# No counter changed in 0.1 s; else they are marked anew.
 counters_same() {
-	counters_read counters_before
+	local key
+
 	pause 0.1
 	counters_growth
-	[ ${#growth[@]} = 0 ]
+	[ ${#growth[@]} != 0 ] || return 0
+	counters_before=()
+	for key in "${!counters_now[@]}"; do
+		counters_before[$key]=${counters_now[$key]}
+	done
+	return 1
+}
+
+# counters_mark_quiet: counters_mark at a moment when nothing is on its way
+counters_mark_quiet() {
+	counters_mark
+	slowwait counters_same
 }
 
 # counters_wait_quiet: until no counter changes any more
 counters_wait_quiet() {
 	local -A counters_before=()
-	slowwait counters_same
-}
-
-# counters_mark_quiet: counters_mark at a moment when nothing is on its way
-counters_mark_quiet() {
-	slowwait counters_same
+	counters_mark_quiet
 }
 
 # As many packets received as sent since counters_mark, both ways
@@ -821,7 +841,7 @@ wire_start() {
 		defer stop_pid $!
 	done
 	for hv in HV1 HV2; do
-		slowwait grep -q 'listening on' "$TMP/clear.$hv.err"
+		slowwait in_file 'listening on' "$TMP/clear.$hv.err"
 	done
 }
 
@@ -836,7 +856,7 @@ wire_seen() {
 	done
 	kill -USR1 "${wire_pids[@]}" || fail "tcpdump is gone"
 	for hv in HV1 HV2; do
-		slowwait grep -q 'received by filter' "$TMP/clear.$hv.err"
+		slowwait in_file 'received by filter' "$TMP/clear.$hv.err"
 		[[ $(<"$TMP/clear.$hv.err") =~ ([0-9]+)\ packets?\ received ]] ||
 			fail "tcpdump: $(<"$TMP/clear.$hv.err")"
 		seen+="${BASH_REMATCH[1]} "

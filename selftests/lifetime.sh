@@ -108,7 +108,7 @@ at_once() {
 
 # Seconds since it was added
 added() {
-	begin 4 "time-soft $(slowly 1 3)" "time-hard $(slowly 2 10)"
+	begin 4 "time-soft $(slowly 1 3)" "time-hard $(slowly 5 10)"
 	ping_ok "$HV1" 1 56 "${INNER[42]}"
 	expect soft
 	ping_ok "$HV1" 1 56 "${INNER[42]}"

@@ -81,7 +81,7 @@ flows() {
 	nsenter --net="/run/netns/$HV2" tcpdump -Z root --immediate-mode -s 96 -U -n -p -i eth0 \
 		-w "$TMP/flows.pcap" "udp dst port 4500" 2>"$TMP/flows.err" &
 	defer stop_pid $!
-	slowwait grep -q 'listening on' "$TMP/flows.err"
+	slowwait in_file 'listening on' "$TMP/flows.err"
 	counters_mark
 	datagrams "$HV1" 100 5 ${INNER[42]}
 	carried 500 0
@@ -110,7 +110,7 @@ fixed() {
 		"udp dst port 4500 and not udp src port 4501" \
 		>"$TMP/fixed" 2>"$TMP/fixed.err" &
 	defer stop_pid $!
-	slowwait grep -q 'listening on' "$TMP/fixed.err"
+	slowwait in_file 'listening on' "$TMP/fixed.err"
 	datagrams "$HV1" 20 1 ${INNER[62]}
 	ping_ok "$HV1" 2 56 ${INNER[42]}
 	counters_check hv1:$SPI12:tx-packets==22 hv2:$SPI12:rx-packets==22 \
@@ -168,7 +168,7 @@ without_checksum() {
 	nsenter --net="/run/netns/$HV2" tcpdump -Z root --immediate-mode -l -n -p -i eth0 \
 		"udp dst port 4500 and (dst host ${OUTER[42]} or dst host ${OUTER[62]}) and $1" >"$TMP/sums" 2>"$TMP/sums.err" &
 	local pid=$!
-	slowwait grep -q 'listening on' "$TMP/sums.err"
+	slowwait in_file 'listening on' "$TMP/sums.err"
 	ns_exec "$HV1" ping -q -n -c 3 -i 0.05 -W 0.5 ${INNER[42]} >"$TMP/ping"
 	counters_wait_quiet
 	pause "$(slowly 0.5 2)"
