@@ -373,7 +373,7 @@ readonly counters_of_sas='.[] |
 readonly counters_of_windows='.[] | . as $w |
 	"spi=\"\(.spi)\",dst=\"\(.dst)\",direction=\"\(.direction)\",sender_id=\"\(."sender-id")\"" +
 	",window_id=\"\(."window-id")\",class=\"\(.class)\",cpu=\"\(.cpu)\"" |
-	. as $id | ("packets", "replayed", "old", "behind", "elsewhere") |
+	. as $id | ("packets", "bytes", "replayed", "old", "behind", "elsewhere") |
 	select($w[.] != null) | "\(.)_total{\($id)} \($w[.])"'
 
 # as_metrics PREFIX FILTER: of JSON, sorted

@@ -66,6 +66,44 @@ output_mark() {
 	mtu_is $SPI12 $((1350 - HEADER[$f] - 32))
 }
 
+# shows PATTERN WORD...: what ip says of HV2's windows, on one line
+shows() {
+	local out
+
+	out=$(ip -n "$HV2" "${@:2}" | tr '\n\t' '/ ')
+	[[ $out =~ $1 ]] || fail "ip ${*:2}: no '$1' in $out"
+}
+
+# Bytes of windows; how late packets were, by window, sum and SA: two accepted, 1023
+# apart, and three more than a window behind
+late() {
+	local accepted='"late-accepted":\[\{"from":512,"packets":1,"to":1023\}\]'
+	local refused='"late-refused":\[\{"from":1024,"packets":3,"to":2047\}\]'
+	local bytes lines='/ late accepted: 512-1023: 1/ late refused: 1024-2047: 3/'
+
+	tunnel 4 4
+	vpe_wire_start
+	inject good 4 3
+	inject old 4 3
+	ping_ok "$HV2" 2 56 ${INNER[41]}
+	counters_wait_quiet
+	shows "\"window-id\":17,.*\"bytes\":58,.*,$accepted,$refused" -j xfrm vpe window show window-id 17
+	shows "\"bytes\":58,.*,$accepted,$refused" -j xfrm vpe window show window-id 17 sum cpu
+	shows "$accepted,$refused" -j xfrm vpe show spi $SPI12
+	shows "^DIR .*/rx .* 0x00001001 ${OUTER[42]}$lines\$" -s xfrm vpe window show window-id 17
+	shows "/rx  *0  *1  *2  *58 .*$lines\$" -s xfrm vpe window show window-id 17 sum sender
+	shows "$lines" -s xfrm vpe show spi $SPI12
+	shows '^[^/]*/[^/]*\\ late accepted[^/]*\\ late refused[^/]*\\/$' \
+		-o -s xfrm vpe window show window-id 17
+	# not without -s, and not of windows without late packets
+	shows '^[^/]*/[^/]*/$' xfrm vpe window show window-id 17
+	shows '^[^/]*/[^/]*/$' -s xfrm vpe window show window-id 7
+	# all windows of an SA have what the SA has
+	bytes=$(vpe_stat "$HV2" $SPI21 tx-bytes)
+	[ "$bytes" -ge 168 ] || fail "$bytes bytes of two pings"
+	shows "\"bytes\":$bytes," -j xfrm vpe window show tx sum class
+}
+
 # said PATTERN: by the monitor, since the last time
 said() {
 	slowwait grep -q -- "$1" "$TMP/monitor"
@@ -191,13 +229,14 @@ completion_help() {
 }
 
 topo_wire || skip_all "no namespaces"
-ktap_plan 12
+ktap_plan 13
 for outer in 4 6; do
 	for inner in 4 6; do
 		ktap_test "$inner in $outer: inner MTU" mtu $outer $inner
 	done
 	ktap_test "inner MTU, IPv$outer route of a mark" output_mark $outer
 done
+ktap_test "bytes of windows, late packets" late
 ktap_test "monitor: VPE" monitor
 ktap_test "monitor: expiry" monitor_expiry
 ktap_test "monitor: ESP" monitor_esp

@@ -216,7 +216,7 @@ static void vpe_context_free(struct rcu_head *rcu)
 	unsigned long id;
 
 	xa_for_each(&ctx->windows, id, w)
-		kfree(w);
+		vpe_window_free(w);
 	xa_destroy(&ctx->windows);
 	xa_for_each(&ctx->senders, id, sender)
 		kfree(sender);
@@ -480,6 +480,7 @@ static struct vpe_lane __percpu *vpe_context_lane(struct vpe_context *ctx, u32 *
  * @class: its QoS class
  * @flow: hash of the inner flow, which chooses the window
  * @n: how many, at least 1
+ * @bytes: of their packets, before encryption
  * @seq: where to put the first of them, and their window
  *
  * The window is the one of the CPU that counts, whatever happens to the caller
@@ -489,7 +490,7 @@ static struct vpe_lane __percpu *vpe_context_lane(struct vpe_context *ctx, u32 *
  * Return: 0, or -EOVERFLOW when the window has used up its numbers.
  */
 int vpe_context_reserve(struct vpe_context *ctx, u32 class, u32 flow,
-			unsigned int n, struct vpe_seq *seq)
+			unsigned int n, u32 bytes, struct vpe_seq *seq)
 {
 	u32 lane = flow & (ctx->lanes.per_cpu - 1);
 	u64 room = ctx->last - ctx->first, sent;
@@ -507,6 +508,8 @@ int vpe_context_reserve(struct vpe_context *ctx, u32 class, u32 flow,
 		/* It stands here, or enough further calls would wrap it. */
 		this_cpu_write(counter->sent, room + 1);
 		err = -EOVERFLOW;
+	} else {
+		this_cpu_add(counter->bytes, bytes);
 	}
 	preempt_enable();
 	seq->window = (u32)ctx->lanes.sender << 16 |
@@ -525,6 +528,21 @@ static u64 vpe_context_sent_esp(const struct vpe_context *ctx)
 	return sent ? min(sent - 1, ctx->last - ctx->first) + 1 : 0;
 }
 
+/* The counters of a window; NULL if it is not for sending. */
+static const struct vpe_lane *vpe_context_find_lane(const struct vpe_context *ctx,
+						    u32 window)
+{
+	u32 class = vpe_context_class(ctx, window);
+	u32 cpu = vpe_context_cpu(ctx, window);
+
+	/* Pairs with vpe_context_add_classes(). */
+	if (class >= smp_load_acquire(&ctx->classes) || cpu >= nr_cpu_ids ||
+	    !cpu_possible(cpu))
+		return NULL;
+	window = (window - ctx->lanes.first) & (ctx->lanes.per_cpu - 1);
+	return per_cpu_ptr(ctx->counter[class], cpu) + window;
+}
+
 /**
  * vpe_context_sent - how many numbers of a window were taken
  * @ctx: key context
@@ -534,17 +552,26 @@ static u64 vpe_context_sent_esp(const struct vpe_context *ctx)
  */
 u64 vpe_context_sent(const struct vpe_context *ctx, u32 window)
 {
-	u32 class = vpe_context_class(ctx, window);
-	u32 cpu = vpe_context_cpu(ctx, window);
+	const struct vpe_lane *lane;
 
 	if (vpe_context_is_esp(ctx))
 		return window ? 0 : vpe_context_sent_esp(ctx);
-	/* Pairs with vpe_context_add_classes(). */
-	if (class >= smp_load_acquire(&ctx->classes) || cpu >= nr_cpu_ids ||
-	    !cpu_possible(cpu))
-		return 0;
-	window = (window - ctx->lanes.first) & (ctx->lanes.per_cpu - 1);
-	return READ_ONCE(per_cpu_ptr(ctx->counter[class], cpu)[window].sent);
+	lane = vpe_context_find_lane(ctx, window);
+	return lane ? READ_ONCE(lane->sent) : 0;
+}
+
+/**
+ * vpe_context_sent_bytes - how much a window sent
+ * @ctx: key context of VPE
+ * @window: Window ID
+ *
+ * Return: bytes before encryption, 0 of a window that is not for sending.
+ */
+u64 vpe_context_sent_bytes(const struct vpe_context *ctx, u32 window)
+{
+	const struct vpe_lane *lane = vpe_context_find_lane(ctx, window);
+
+	return lane ? READ_ONCE(lane->bytes) : 0;
 }
 
 /**
@@ -651,7 +678,8 @@ out:
 }
 
 static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
-					       u64 seq, struct vpe_window **wp)
+					       u64 seq, u32 bytes,
+					       struct vpe_window **wp)
 {
 	u64 closed = READ_ONCE(ctx->closed);
 	struct vpe_window *w;
@@ -659,7 +687,7 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 
 	if (vpe_context_is_esp(ctx) && seq <= closed)
 		return VPE_OLD;
-	w = vpe_window_alloc(READ_ONCE(ctx->window_size), seq, GFP_ATOMIC);
+	w = vpe_window_alloc(READ_ONCE(ctx->window_size), seq, bytes, GFP_ATOMIC);
 	if (!w)
 		return VPE_NO_MEM;
 	if (vpe_context_is_esp(ctx)) {
@@ -670,11 +698,11 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 	err = vpe_context_insert(ctx, id, w);
 	if (!err)
 		return VPE_FRESH;
-	kfree(w);
+	vpe_window_free(w);
 	/* Another CPU may have been first, and have taken the last room. */
 	*wp = xa_load(&ctx->windows, id);
 	if (*wp)
-		return vpe_window_commit(*wp, seq);
+		return vpe_window_commit(*wp, seq, bytes);
 	return err == -ENOSPC ? VPE_NO_ROOM : VPE_NO_MEM;
 }
 
@@ -683,6 +711,7 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
  * @ctx: key context
  * @id: Sender ID << 16 | Window ID, host order
  * @seq: the number
+ * @bytes: of the packet, decrypted
  * @wp: set to the window that was there, or to NULL: the packet made it, or
  *	there is none
  *
@@ -694,12 +723,12 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
  * Return: %VPE_FRESH if the packet is to be accepted.
  */
 enum vpe_verdict vpe_context_commit(struct vpe_context *ctx, u32 id, u64 seq,
-				    struct vpe_window **wp)
+				    u32 bytes, struct vpe_window **wp)
 {
 	*wp = xa_load(&ctx->windows, id);
 	if (likely(*wp))
-		return vpe_window_commit(*wp, seq);
-	return vpe_context_new_window(ctx, id, seq, wp);
+		return vpe_window_commit(*wp, seq, bytes);
+	return vpe_context_new_window(ctx, id, seq, bytes, wp);
 }
 
 /**
@@ -720,7 +749,7 @@ enum vpe_verdict vpe_context_close(struct vpe_context *ctx, u32 id, u64 seq)
 
 	w = xa_load(&ctx->windows, id);
 	if (!w) {
-		verdict = vpe_context_new_window(ctx, id, seq, &w);
+		verdict = vpe_context_new_window(ctx, id, seq, 0, &w);
 		if (verdict == VPE_NO_ROOM || verdict == VPE_NO_MEM)
 			return verdict;
 		w = xa_load(&ctx->windows, id);

@@ -74,9 +74,11 @@ struct vpe_lanes {
 /**
  * struct vpe_lane - the sequence counter of one window, which one CPU has
  * @sent: numbers taken so far; written by its CPU only
+ * @bytes: of their packets, before encryption; likewise
  */
 struct vpe_lane {
 	u64		sent;
+	u64		bytes;
 };
 
 /**
@@ -173,14 +175,15 @@ void vpe_context_put(struct vpe_context *ctx);
 
 int vpe_context_start(struct vpe_context *ctx, u64 last);
 int vpe_context_reserve(struct vpe_context *ctx, u32 class, u32 flow,
-			unsigned int n, struct vpe_seq *seq);
+			unsigned int n, u32 bytes, struct vpe_seq *seq);
 u64 vpe_context_sent(const struct vpe_context *ctx, u32 window);
+u64 vpe_context_sent_bytes(const struct vpe_context *ctx, u32 window);
 u64 vpe_context_last(const struct vpe_context *ctx, u32 window);
 
 u64 vpe_context_infer(struct vpe_context *ctx, u32 low);
 struct vpe_window *vpe_context_window(struct vpe_context *ctx, u32 id);
 enum vpe_verdict vpe_context_commit(struct vpe_context *ctx, u32 id, u64 seq,
-				    struct vpe_window **wp);
+				    u32 bytes, struct vpe_window **wp);
 enum vpe_verdict vpe_context_close(struct vpe_context *ctx, u32 id, u64 seq);
 bool vpe_context_moved(struct vpe_context *ctx, u32 id, const u64 source[2]);
 

@@ -31,18 +31,18 @@ unsigned int vpe_window_round(unsigned int size)
  * vpe_window_alloc - a window that has accepted one number
  * @size: packets, a value of vpe_window_round()
  * @seq: the number, whatever it is
+ * @bytes: of its packet, decrypted
  * @gfp: how to allocate
  *
  * Context: preemption disabled (remembers the CPU).
  * Return: the window, or NULL without memory.
  */
-struct vpe_window *vpe_window_alloc(unsigned int size, u64 seq, gfp_t gfp)
+struct vpe_window *vpe_window_alloc(unsigned int size, u64 seq, u32 bytes, gfp_t gfp)
 {
 	struct vpe_window *w;
-	size_t bytes;
+	size_t all = struct_size(w, seen, BITS_TO_LONGS(size));
 
-	bytes = struct_size(w, seen, BITS_TO_LONGS(size));
-	w = kzalloc(ALIGN(bytes, SMP_CACHE_BYTES), gfp);
+	w = kzalloc(ALIGN(all, SMP_CACHE_BYTES), gfp);
 	if (!w)
 		return NULL;
 
@@ -52,8 +52,19 @@ struct vpe_window *vpe_window_alloc(unsigned int size, u64 seq, gfp_t gfp)
 	w->top = seq;
 	w->start = seq;
 	w->packets = 1;
+	w->bytes = bytes;
 	__set_bit(seq & (size - 1), w->seen);
 	return w;
+}
+
+/**
+ * vpe_window_free - free a window that nobody uses any more
+ * @w: the window
+ */
+void vpe_window_free(struct vpe_window *w)
+{
+	kfree(w->late);
+	kfree(w);
 }
 
 /**
@@ -124,6 +135,7 @@ static void vpe_window_slide(struct vpe_window *w, u64 seq)
  * vpe_window_commit - accept an authenticated packet's number, once
  * @w: the window
  * @seq: the number
+ * @bytes: of the packet, decrypted
  *
  * Of any number of simultaneous calls with the same @seq one gets %VPE_FRESH.
  *
@@ -131,7 +143,7 @@ static void vpe_window_slide(struct vpe_window *w, u64 seq)
  * Return: %VPE_FRESH, or why not, as vpe_window_check(): then the window is as
  * before.
  */
-enum vpe_verdict vpe_window_commit(struct vpe_window *w, u64 seq)
+enum vpe_verdict vpe_window_commit(struct vpe_window *w, u64 seq, u32 bytes)
 {
 	enum vpe_verdict verdict;
 
@@ -142,6 +154,7 @@ enum vpe_verdict vpe_window_commit(struct vpe_window *w, u64 seq)
 			vpe_window_slide(w, seq);
 		__set_bit(seq & (w->size - 1), w->seen);
 		w->packets++;
+		w->bytes += bytes;
 		if (w->cpu != smp_processor_id())
 			w->elsewhere++;
 	}
@@ -181,6 +194,40 @@ void vpe_window_refused(struct vpe_window *w, enum vpe_verdict verdict)
 {
 	atomic64_inc(verdict == VPE_BEHIND ? &w->behind :
 		     verdict == VPE_OLD ? &w->old : &w->replayed);
+}
+
+/* Room to count late packets; NULL without memory. */
+static struct vpe_late *vpe_window_late_alloc(struct vpe_window *w)
+{
+	struct vpe_late *late = kzalloc(sizeof(*late), GFP_ATOMIC | __GFP_NOWARN);
+	struct vpe_late *first;
+
+	if (!late)
+		return NULL;
+	first = cmpxchg(&w->late, NULL, late);
+	if (!first)
+		return late;
+	kfree(late);
+	return first;
+}
+
+/**
+ * vpe_window_late - count a packet that was behind the highest number
+ * @w: its window
+ * @range: log2 of the distance, below %VPE_LATE_MAX
+ * @refused: by the window
+ *
+ * Only windows with late packets have the memory for this; without memory
+ * the packet is not counted here.
+ *
+ * Context: any; RCU read side, or @w kept by other means.
+ */
+void vpe_window_late(struct vpe_window *w, unsigned int range, bool refused)
+{
+	struct vpe_late *late = READ_ONCE(w->late) ?: vpe_window_late_alloc(w);
+
+	if (late)
+		atomic64_inc(&late->packets[refused][range]);
 }
 
 /**

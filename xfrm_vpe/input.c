@@ -347,8 +347,7 @@ static void vpe_rx_deliver(struct vpe_rx *rx)
 }
 
 /* Count by how far behind its window's highest number a packet is. */
-static void vpe_rx_late(struct vpe_sa *sa, const struct vpe_window *w, u64 seq,
-			bool refused)
+static void vpe_rx_late(struct vpe_sa *sa, struct vpe_window *w, u64 seq, bool refused)
 {
 	u64 top = READ_ONCE(w->top);
 	unsigned int n;
@@ -357,6 +356,7 @@ static void vpe_rx_late(struct vpe_sa *sa, const struct vpe_window *w, u64 seq,
 		return;
 	n = min_t(unsigned int, ilog2(top - seq), VPE_LATE_MAX - 1);
 	this_cpu_inc(sa->cpu->counters.late[refused][n]);
+	vpe_window_late(w, n, refused);
 }
 
 /* Its window @w refused a packet. Returns the reason to drop it. */
@@ -414,7 +414,8 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 	enum vpe_verdict verdict;
 	struct vpe_window *w;
 
-	verdict = vpe_context_commit(ctx, rx->num.window, rx->num.seq, &w);
+	verdict = vpe_context_commit(ctx, rx->num.window, rx->num.seq,
+				     rx->skb->len, &w);
 	switch (verdict) {
 	case VPE_FRESH:
 		break;

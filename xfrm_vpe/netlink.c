@@ -343,7 +343,8 @@ int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 struct vpe_nl_window {
 	u32	direction, id, size, cpu;
 	__be16	port;
-	u64	seq, packets, replayed, old, behind, elsewhere;
+	u64	seq, packets, bytes, replayed, old, behind, elsewhere;
+	const struct vpe_late *late;
 };
 
 /* The window to send by of that Window ID. */
@@ -361,6 +362,7 @@ static bool vpe_get_tx_window(const struct vpe_sa *sa, u16 window,
 		.cpu = vpe_context_cpu(ctx, window),
 		.seq = vpe_context_last(ctx, window),
 		.packets = sent,
+		.bytes = vpe_sa_is_esp(sa) ? 0 : vpe_context_sent_bytes(ctx, window),
 		.port = sa->udp && !vpe_sa_is_esp(sa) ? vpe_udp_sport(sa, window) : 0,
 	};
 	return true;
@@ -377,10 +379,12 @@ static void vpe_get_rx_window(struct vpe_window *w, u32 id,
 		.cpu = w->cpu,
 		.seq = w->top,
 		.packets = w->packets,
+		.bytes = w->bytes,
 		.elsewhere = w->elsewhere,
 		.replayed = atomic64_read(&w->replayed),
 		.old = atomic64_read(&w->old),
 		.behind = atomic64_read(&w->behind),
+		.late = READ_ONCE(w->late),
 	};
 	spin_unlock_bh(&w->lock);
 }
@@ -401,6 +405,18 @@ static int vpe_put_window_source(struct sk_buff *msg, const struct vpe_sa *sa, u
 			    (xfrm_address_t *)source);
 }
 
+/* How late packets were: accepted ones (0) or refused ones (1). */
+static int vpe_put_window_late(struct sk_buff *msg, int attr, const struct vpe_late *late,
+			       bool refused)
+{
+	u64 packets[VPE_LATE_MAX];
+	unsigned int n;
+
+	for (n = 0; n < VPE_LATE_MAX; n++)
+		packets[n] = atomic64_read(&late->packets[refused][n]);
+	return nla_put(msg, attr, sizeof(packets), packets);
+}
+
 static int vpe_put_window_rx(struct sk_buff *msg, const struct vpe_sa *sa,
 			     const struct vpe_nl_window *nw)
 {
@@ -415,7 +431,10 @@ static int vpe_put_window_rx(struct sk_buff *msg, const struct vpe_sa *sa,
 			      VPE_A_WINDOW_PAD) ||
 	    vpe_put_window_source(msg, sa, nw->id))
 		return -EMSGSIZE;
-	return 0;
+	if (!nw->late)
+		return 0;
+	return vpe_put_window_late(msg, VPE_A_WINDOW_LATE_ACCEPTED, nw->late, false) ?:
+	       vpe_put_window_late(msg, VPE_A_WINDOW_LATE_REFUSED, nw->late, true);
 }
 
 static int vpe_put_window_attrs(struct sk_buff *msg, const struct vpe_sa *sa,
@@ -434,9 +453,10 @@ static int vpe_put_window_attrs(struct sk_buff *msg, const struct vpe_sa *sa,
 	    nla_put_u64_64bit(msg, VPE_A_WINDOW_PACKETS, nw->packets,
 			      VPE_A_WINDOW_PAD))
 		return -EMSGSIZE;
-	/* All CPUs count by ESP's counter. */
+	/* All CPUs count by ESP's counter, and count no bytes there. */
 	if ((!vpe_sa_is_esp(sa) || nw->direction == VPE_DIRECTION_RX) &&
-	    nla_put_u32(msg, VPE_A_WINDOW_CPU, nw->cpu))
+	    (nla_put_u32(msg, VPE_A_WINDOW_CPU, nw->cpu) ||
+	     nla_put_u64_64bit(msg, VPE_A_WINDOW_BYTES, nw->bytes, VPE_A_WINDOW_PAD)))
 		return -EMSGSIZE;
 	if (nw->port && nla_put_be16(msg, VPE_A_WINDOW_PORT, nw->port))
 		return -EMSGSIZE;

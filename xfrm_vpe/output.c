@@ -250,7 +250,7 @@ static int vpe_tx_own(struct sk_buff *skb, struct sk_buff **last)
 
 /* A number for the packet. 0, or the reason to drop it. */
 static unsigned int vpe_tx_number(struct vpe_sa *sa, const struct vpe_flow *flow,
-				  struct vpe_seq *num)
+				  u32 bytes, struct vpe_seq *num)
 {
 	int err;
 
@@ -270,7 +270,7 @@ static unsigned int vpe_tx_number(struct vpe_sa *sa, const struct vpe_flow *flow
 		if (err)
 			return VPE_A_DROPS_TX_SEQUENCE;
 	}
-	if (vpe_context_reserve(sa->ctx, flow->class, flow->hash, 1, num))
+	if (vpe_context_reserve(sa->ctx, flow->class, flow->hash, 1, bytes, num))
 		return VPE_A_DROPS_TX_SEQUENCE;
 	return 0;
 }
@@ -344,7 +344,7 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb,
 	tx->sa = sa;
 	tx->skb = skb;
 	tx->len = len;
-	reason = vpe_tx_number(sa, flow, &tx->num);
+	reason = vpe_tx_number(sa, flow, len, &tx->num);
 	if (unlikely(reason))
 		return reason;
 	vpe_tx_write(sa, skb, flow, &tx->num);

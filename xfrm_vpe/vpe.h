@@ -48,7 +48,6 @@ struct vpe_steering;
 
 #define VPE_NVO3_PORTS_MAX	8
 #define VPE_CLASS_MAP_LEN	64	/* DSCPs */
-#define VPE_LATE_MAX		16	/* ranges of lateness that are told apart */
 
 /**
  * struct vpe_flow - what chooses the window of a packet, and its path

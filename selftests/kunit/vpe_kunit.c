@@ -99,7 +99,7 @@ static struct vpe_window *vpe_test_window(struct kunit *test, unsigned int size,
 	struct vpe_window *w;
 
 	preempt_disable();
-	w = vpe_window_alloc(size, first, GFP_ATOMIC);
+	w = vpe_window_alloc(size, first, 0, GFP_ATOMIC);
 	preempt_enable();
 	KUNIT_ASSERT_NOT_NULL(test, w);
 	return w;
@@ -110,7 +110,7 @@ static enum vpe_verdict vpe_test_commit(struct vpe_window *w, u64 seq)
 	enum vpe_verdict verdict;
 
 	local_bh_disable();
-	verdict = vpe_window_commit(w, seq);
+	verdict = vpe_window_commit(w, seq, 0);
 	local_bh_enable();
 	return verdict;
 }
@@ -382,7 +382,7 @@ static u64 vpe_test_reserve(struct kunit *test, struct vpe_context *ctx, u32 n)
 {
 	struct vpe_seq seq = {};
 
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 4, n, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 4, n, 0, &seq), 0);
 	KUNIT_EXPECT_LT(test, seq.window, nr_cpu_ids * ctx->lanes.per_cpu);
 	return seq.seq;
 }
@@ -444,10 +444,10 @@ static void vpe_test_context_lanes(struct kunit *test)
 	migrate_disable();
 	window = smp_processor_id() * ctx->lanes.per_cpu + 3;
 	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, window), 0);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 7, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 7, 1, 0, &seq), 0);
 	KUNIT_EXPECT_EQ(test, seq.window, window);
 	KUNIT_EXPECT_EQ(test, seq.seq, ctx->first);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 3, 45, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 3, 45, 0, &seq), 0);
 	KUNIT_EXPECT_EQ(test, seq.seq, ctx->first + 1);
 	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, window), ctx->first + 45);
 	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, window - 1), 0);
@@ -467,8 +467,8 @@ static void vpe_test_context_exhausted(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vpe_test_reserve(test, ctx, 1), U64_MAX - 1);
 	KUNIT_EXPECT_EQ(test, vpe_test_reserve(test, ctx, 1), U64_MAX);
 	for (i = 0; i < 1000; i++) {
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, &seq), -EOVERFLOW);
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, U32_MAX, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, 0, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, U32_MAX, 0, &seq), -EOVERFLOW);
 	}
 	KUNIT_EXPECT_EQ(test, this_cpu_read(ctx->counter[0]->sent), 2);
 	migrate_enable();
@@ -483,7 +483,7 @@ static enum vpe_verdict vpe_test_context_commit(struct vpe_context *ctx, u32 id,
 
 	local_bh_disable();
 	rcu_read_lock();
-	verdict = vpe_context_commit(ctx, id, seq, &w);
+	verdict = vpe_context_commit(ctx, id, seq, 0, &w);
 	rcu_read_unlock();
 	local_bh_enable();
 	return verdict;
@@ -543,7 +543,7 @@ static void vpe_test_esp_start(struct kunit *test)
 				    "last %#llx oseq %#llx", c->last, c->oseq);
 		KUNIT_EXPECT_EQ(test, vpe_context_started(ctx), !c->err);
 		if (!c->err) {
-			KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 5, 1, &seq), 0);
+			KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 5, 1, 0, &seq), 0);
 			KUNIT_EXPECT_EQ(test, seq.seq, c->oseq + 1);
 			KUNIT_EXPECT_EQ(test, seq.window, 0);
 			KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, 0), c->oseq + 1);
@@ -562,13 +562,13 @@ static void vpe_test_esp_use_up(struct kunit *test, u64 last, const struct vpe_e
 
 	KUNIT_EXPECT_EQ(test, vpe_context_start(ctx, next - 1), 0);
 	for (i = 0; i < ARRAY_SIZE(c->n) && c->n[i]; next += c->n[i++]) {
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, i, c->n[i], &seq), 0);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, i, c->n[i], 0, &seq), 0);
 		KUNIT_EXPECT_EQ(test, seq.seq, next);
 	}
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, c->more, &seq), -EOVERFLOW);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, c->more, 0, &seq), -EOVERFLOW);
 	for (i = 0; i < 1000; i++) {
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, &seq), -EOVERFLOW);
-		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, U32_MAX, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, 0, &seq), -EOVERFLOW);
+		KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, U32_MAX, 0, &seq), -EOVERFLOW);
 	}
 	KUNIT_EXPECT_EQ(test, vpe_context_last(ctx, 0), last);
 	vpe_context_put(ctx);
@@ -598,8 +598,8 @@ static void vpe_test_esp_no_claim(struct kunit *test)
 	KUNIT_EXPECT_NE(test, a->iv_mask, b->iv_mask);
 	KUNIT_EXPECT_EQ(test, vpe_context_start(a, U64_MAX - 10), 0);
 	KUNIT_EXPECT_EQ(test, vpe_context_start(b, U64_MAX - 10), 0);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(a, 0, 0, 5, &seq), 0);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(b, 0, 0, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(a, 0, 0, 5, 0, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(b, 0, 0, 1, 0, &seq), 0);
 	KUNIT_EXPECT_EQ(test, seq.seq, U64_MAX - 9);
 	KUNIT_EXPECT_FALSE(test, a->claimed || b->claimed);
 	vpe_context_put(a);
@@ -627,10 +627,10 @@ static void vpe_test_esp_hold(struct kunit *test)
 
 	KUNIT_EXPECT_PTR_EQ(test, vpe_context_hold(ctx), ctx);
 	KUNIT_EXPECT_EQ(test, vpe_context_start(ctx, 0), 0);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, 0, &seq), 0);
 	vpe_context_put(ctx);
 	KUNIT_EXPECT_EQ(test, atomic_read(&vpe_here.contexts), 1);
-	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, &seq), 0);
+	KUNIT_EXPECT_EQ(test, vpe_context_reserve(ctx, 0, 0, 1, 0, &seq), 0);
 	KUNIT_EXPECT_EQ(test, seq.seq, 2);
 
 	memcpy(key, vpe_esp_key, sizeof(key));
@@ -703,7 +703,7 @@ static int vpe_counting_thread(void *data)
 	u64 n;
 
 	for (i = 0; i < VPE_TEST_NUMBERS; i++) {
-		if (vpe_context_reserve(c->ctx, 0, i, 1, &seq)) {
+		if (vpe_context_reserve(c->ctx, 0, i, 1, 0, &seq)) {
 			atomic_inc(&c->wrong);
 			continue;
 		}

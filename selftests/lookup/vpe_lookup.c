@@ -68,7 +68,7 @@ static __always_inline bool lookup_packet(struct lookup *l, u32 n, bool find)
 		return true;
 	w = vpe_context_window(l->ctx, id);
 	return w && vpe_window_check(w, seq) == VPE_FRESH &&
-	       vpe_context_commit(l->ctx, id, seq, &w) == VPE_FRESH;
+	       vpe_context_commit(l->ctx, id, seq, 0, &w) == VPE_FRESH;
 }
 
 /* Nanoseconds of all packets; 0 if one was refused. */
@@ -106,7 +106,7 @@ static int lookup_fill(struct lookup *l, const struct lookup_case *c, u32 *numbe
 		l->seq[n] = 1;
 		local_bh_disable();
 		rcu_read_lock();
-		verdict = vpe_context_commit(l->ctx, l->id[n], 1, &w);
+		verdict = vpe_context_commit(l->ctx, l->id[n], 1, 0, &w);
 		rcu_read_unlock();
 		local_bh_enable();
 	}

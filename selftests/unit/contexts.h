@@ -48,7 +48,7 @@ static inline u64 reserve_by(struct vpe_context *ctx, unsigned int cpu, unsigned
 	struct vpe_seq seq = { .window = ~0u };
 
 	shim_cpu = cpu;
-	expect_eq(vpe_context_reserve(ctx, 0, flow, n, &seq), 0);
+	expect_eq(vpe_context_reserve(ctx, 0, flow, n, 0, &seq), 0);
 	expect_eq(seq.window, window);
 	expect_eq(shim_preempt_off, 0);
 	return seq.seq;
@@ -58,7 +58,7 @@ static inline int reserve_error(struct vpe_context *ctx, unsigned int n)
 {
 	struct vpe_seq seq = { };
 
-	return vpe_context_reserve(ctx, 0, 0, n, &seq);
+	return vpe_context_reserve(ctx, 0, 0, n, 0, &seq);
 }
 
 #endif /* _UNIT_CONTEXTS_H */

@@ -319,7 +319,7 @@ static void spread(void)
 	for (cpu = 0; cpu < SHIM_CPUS; cpu++) {
 		shim_cpu = cpu;
 		for (n = 0; n < 64; n++) {
-			expect_eq(vpe_context_reserve(ctx, 0, 0x12340 + n, 1 + cpu, &seq), 0);
+			expect_eq(vpe_context_reserve(ctx, 0, 0x12340 + n, 1 + cpu, 0, &seq), 0);
 			window = 1 + cpu * 8 + n % 8;
 			expect_eq(seq.window, window);
 			expect_eq(seq.seq, NOW + n / 8 * (1 + cpu));
@@ -442,7 +442,7 @@ static enum vpe_verdict commit(struct vpe_context *ctx, u32 id, u64 seq,
 			       struct vpe_window **wp)
 {
 	*wp = NULL;
-	return vpe_context_commit(ctx, id, seq, wp);
+	return vpe_context_commit(ctx, id, seq, 0, wp);
 }
 
 static void windows(void)
@@ -588,24 +588,27 @@ static void classes(void)
 			for (class = 0; class < 3; class++)
 				for (flow = 0; flow < lanes.per_cpu; flow++) {
 					shim_cpu = cpu;
-					expect_eq(vpe_context_reserve(ctx, class, flow,
-								      1 + class, &seq), 0);
 					lane = lanes.first + cpu * lanes.per_cpu + flow;
+					expect_eq(vpe_context_reserve(ctx, class, flow,
+								      1 + class, 100 + lane,
+								      &seq), 0);
 					window = class << lanes.shift | lane;
 					expect_eq(seq.window, 0xabcd0000 | window);
 					expect_eq(seq.seq, ctx->first);
 					expect_eq(vpe_context_cpu(ctx, window), cpu);
 					expect_eq(vpe_context_class(ctx, window), class);
 					expect_eq(vpe_context_sent(ctx, window), 1 + class);
+					expect_eq(vpe_context_sent_bytes(ctx, window), 100 + lane);
 					expect(window < vpe_context_windows_end(ctx));
 				}
 		/* a class that has no counters is class 0 */
-		expect_eq(vpe_context_reserve(ctx, 3, 0, 1, &seq), 0);
+		expect_eq(vpe_context_reserve(ctx, 3, 0, 1, 0, &seq), 0);
 		expect_eq(seq.window >> lanes.shift & 7, 0);
 		expect_eq(seq.seq, ctx->first + 1);
 		expect_eq(vpe_context_sent(ctx, 3 << lanes.shift | lanes.first), 0);
 		expect_eq(vpe_context_add_classes(ctx, VPE_CLASSES), 0);
-		expect_eq(vpe_context_reserve(ctx, 7, 0, 5, &seq), 0);
+		expect_eq(vpe_context_reserve(ctx, 7, 0, 5, 70000, &seq), 0);
+		expect_eq(vpe_context_sent_bytes(ctx, seq.window & 0xffff), 70000);
 		expect_eq(seq.window >> lanes.shift & 7, 7);
 		expect_eq(seq.seq, ctx->first);
 		expect(vpe_context_windows_end(ctx) <= 0x10000);
@@ -632,7 +635,7 @@ static void classes_without_memory(void)
 	shim_fail_alloc = 2;
 	expect_eq(vpe_context_add_classes(ctx, 4), -ENOMEM);
 	expect_eq(ctx->classes, 2);
-	expect_eq(vpe_context_reserve(ctx, 3, 0, 1, &seq), 0);
+	expect_eq(vpe_context_reserve(ctx, 3, 0, 1, 0, &seq), 0);
 	expect_eq(vpe_context_class(ctx, seq.window), 0);
 	expect_eq(vpe_context_add_classes(ctx, 4), 0);
 	expect_eq(ctx->classes, 4);

@@ -286,13 +286,13 @@ static void hold(void)
 
 	expect_eq(vpe_context_start(a, 5), 0);
 	expect_eq(reserve(a, 0, 1), 6);
-	expect_eq(vpe_context_commit(a, 0, 100, &w), VPE_FRESH);
+	expect_eq(vpe_context_commit(a, 0, 100, 0, &w), VPE_FRESH);
 	vpe_context_put(a);
 	rcu_barrier();
 	expect_eq(atomic_read(&here.contexts), 2);
 	expect_eq(reserve(clone, 1, 1), 7);
 	expect_eq(clone->iv_mask, mask);
-	expect_eq(vpe_context_commit(clone, 0, 100, &w), VPE_REPLAY);
+	expect_eq(vpe_context_commit(clone, 0, 100, 0, &w), VPE_REPLAY);
 	expect_eq(atomic_read(&here.windows), 1);
 	vpe_context_put(clone);
 	expect_eq(atomic_read(&here.contexts), 1);
@@ -331,7 +331,7 @@ static enum vpe_verdict commit(struct vpe_context *ctx, u64 seq)
 {
 	struct vpe_window *w;
 
-	return vpe_context_commit(ctx, 0, seq, &w);
+	return vpe_context_commit(ctx, 0, seq, 0, &w);
 }
 
 /* The first packet makes the window; what was closed stays out, the rest does not. */

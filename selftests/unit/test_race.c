@@ -115,7 +115,7 @@ static enum vpe_verdict receive(u64 seq)
 	w = vpe_context_window(a.ctx, 7);
 	if (w)
 		seen = vpe_window_check(w, seq);
-	verdict = vpe_context_commit(a.ctx, 7, seq, &w);
+	verdict = vpe_context_commit(a.ctx, 7, seq, 0, &w);
 	if (verdict == VPE_FRESH && seen != VPE_FRESH)
 		__atomic_add_fetch(&a.wrong, 1, __ATOMIC_RELAXED);
 	if (verdict == VPE_FRESH)
@@ -199,7 +199,7 @@ static void *one_window(void *arg)
 	struct vpe_window *w = NULL;
 
 	pthread_barrier_wait(&a.start);
-	if (vpe_context_commit(a.ctx, 9, 100 + (unsigned long)arg, &w) != VPE_FRESH)
+	if (vpe_context_commit(a.ctx, 9, 100 + (unsigned long)arg, 0, &w) != VPE_FRESH)
 		__atomic_add_fetch(&a.wrong, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
@@ -229,7 +229,7 @@ static void *reserve_all(void *arg)
 	if (!vpe_context_started(a.ctx))
 		vpe_context_start(a.ctx, 0);
 	for (i = 0; i < NUMBERS; i++)
-		vpe_context_reserve(a.ctx, 0, i / 7, 1 + i % 3, &a.taken[me][i]);
+		vpe_context_reserve(a.ctx, 0, i / 7, 1 + i % 3, 0, &a.taken[me][i]);
 	return NULL;
 }
 
@@ -308,7 +308,7 @@ static void closed_meanwhile(void)
 	for (round = 0; round < ROUNDS; round++) {
 		arena_init();
 		a.base = shim_real_ns;
-		vpe_context_commit(a.ctx, 7, a.base - 1, &w);
+		vpe_context_commit(a.ctx, 7, a.base - 1, 0, &w);
 		run_threads(commit_and_close);
 		expect_eq(a.wrong, 0);
 		expect_eq(a.closed, a.base + NUMBERS / 2 - 1);
@@ -336,7 +336,7 @@ static void *infer_all(void *arg)
 			__atomic_add_fetch(&a.wrong, 1, __ATOMIC_RELAXED);
 		else if (seq <= a.esp->closed)
 			continue;
-		else if (vpe_context_commit(a.esp, 0, seq, &w) == VPE_FRESH)
+		else if (vpe_context_commit(a.esp, 0, seq, 0, &w) == VPE_FRESH)
 			__atomic_add_fetch(&a.accepted[order[i]], 1, __ATOMIC_RELAXED);
 	}
 	return NULL;
@@ -371,7 +371,7 @@ static void *reserve_esp(void *arg)
 	if (!vpe_context_started(a.esp))
 		vpe_context_start(a.esp, a.base + me);
 	for (i = 0; i < NUMBERS; i++)
-		if (vpe_context_reserve(a.esp, 0, i, 1 + i % 3, &a.taken[me][i]))
+		if (vpe_context_reserve(a.esp, 0, i, 1 + i % 3, 0, &a.taken[me][i]))
 			a.taken[me][i].window = ~0u;
 	return NULL;
 }

@@ -23,7 +23,7 @@ static void table(void)
 	unsigned int i;
 
 	for (c = vpe_window_cases; c < vpe_window_cases + ARRAY_SIZE(vpe_window_cases); c++) {
-		w = vpe_window_alloc(64, c->first, GFP_ATOMIC);
+		w = vpe_window_alloc(64, c->first, 0, GFP_ATOMIC);
 		for (i = 0; i < c->nr; i++) {
 			if (c->steps[i].close) {
 				vpe_window_close(w, c->steps[i].seq);
@@ -31,7 +31,7 @@ static void table(void)
 			}
 			expect(vpe_window_check(w, c->steps[i].seq) == c->steps[i].verdict,
 			       "%s: step %u", c->name, i);
-			expect(vpe_window_commit(w, c->steps[i].seq) == c->steps[i].verdict,
+			expect(vpe_window_commit(w, c->steps[i].seq, 0) == c->steps[i].verdict,
 			       "%s: step %u", c->name, i);
 		}
 		kfree(w);
@@ -71,7 +71,7 @@ static void live(struct vpe_model *m, u64 *state, unsigned int steps, unsigned i
 
 	seq = vpe_model_first(m, state);
 	shim_cpu = 0;
-	w = vpe_window_alloc((unsigned int)m->size, seq, GFP_ATOMIC);
+	w = vpe_window_alloc((unsigned int)m->size, seq, 0, GFP_ATOMIC);
 	m->top = 0;
 	m->start = seq;
 	vpe_model_accept(m, seq);
@@ -84,7 +84,7 @@ static void live(struct vpe_model *m, u64 *state, unsigned int steps, unsigned i
 		is = vpe_window_check(w, seq);
 		expect(is == should, "check: %u, not %u: size %llu top %llu seq %llu",
 		       is, should, m->size, m->top, seq);
-		is = vpe_window_commit(w, seq);
+		is = vpe_window_commit(w, seq, 0);
 		expect(is == should, "commit: %u, not %u: size %llu top %llu seq %llu",
 		       is, should, m->size, m->top, seq);
 		if (should == VPE_FRESH) {
@@ -139,11 +139,11 @@ static void closes(void)
 
 	for (first = 10 * size; first < 11 * size; first++)
 		for (n = first - size - 2; n <= first + 2 * size + 1; n++) {
-			w = vpe_window_alloc(size, first, GFP_ATOMIC);
-			before = vpe_window_alloc(size, first, GFP_ATOMIC);
+			w = vpe_window_alloc(size, first, 0, GFP_ATOMIC);
+			before = vpe_window_alloc(size, first, 0, GFP_ATOMIC);
 			for (seq = first - size + 1; seq < first; seq += 1 + seq % 3) {
-				vpe_window_commit(w, seq);
-				vpe_window_commit(before, seq);
+				vpe_window_commit(w, seq, 0);
+				vpe_window_commit(before, seq, 0);
 			}
 			vpe_window_close(w, n);
 			expect_eq(w->top, n > first ? n : first);
@@ -221,10 +221,10 @@ static void slides(void)
 
 	for (first = 10 * size; first < 11 * size; first++)
 		for (ahead = 1; ahead <= 2 * size + 1; ahead++) {
-			w = vpe_window_alloc(size, first, GFP_ATOMIC);
+			w = vpe_window_alloc(size, first, 0, GFP_ATOMIC);
 			for (n = 1; n < size; n++)
-				vpe_window_commit(w, first - n);
-			expect_eq(vpe_window_commit(w, first + ahead), VPE_FRESH);
+				vpe_window_commit(w, first - n, 0);
+			expect_eq(vpe_window_commit(w, first + ahead, 0), VPE_FRESH);
 			for (n = 1; n < size; n++)
 				expect(vpe_window_check(w, first + ahead - n) ==
 				       (n < ahead ? VPE_FRESH : VPE_REPLAY),
@@ -238,21 +238,23 @@ static void statistics(void)
 	struct vpe_window *w;
 
 	shim_cpu = 2;
-	w = vpe_window_alloc(64, 1000, GFP_ATOMIC);
+	w = vpe_window_alloc(64, 1000, 100, GFP_ATOMIC);
 	expect_eq(w->size, 64);
 	expect_eq(w->cpu, 2);
 	expect_eq(w->top, 1000);
 	expect_eq(w->packets, 1);
 	expect_eq(w->elsewhere, 0);
+	expect_eq(w->bytes, 100);
 
-	vpe_window_commit(w, 1001);
+	vpe_window_commit(w, 1001, 1);
 	shim_cpu = 3;
-	vpe_window_commit(w, 1002);
-	vpe_window_commit(w, 1000);	/* refused: counts for nobody here */
+	vpe_window_commit(w, 1002, 20);
+	vpe_window_commit(w, 1000, 5000);	/* refused: counts for nobody here */
 	shim_cpu = 2;
-	vpe_window_commit(w, 10);
-	vpe_window_commit(w, 1003);
+	vpe_window_commit(w, 10, 7000);
+	vpe_window_commit(w, 1003, 300);
 	expect_eq(w->packets, 4);
+	expect_eq(w->bytes, 421);
 	expect_eq(w->elsewhere, 1);
 	expect_eq(w->top, 1003);
 	expect_eq(w->cpu, 2);
@@ -267,13 +269,31 @@ static void statistics(void)
 	expect_eq(atomic64_read(&w->behind), 3);
 	expect_eq(atomic64_read(&w->old), 2);
 	expect_eq(w->packets, 4);
-	kfree(w);
+	expect(!w->late, "memory for what did not happen");
+	vpe_window_free(w);
+}
+
+static void lateness(void)
+{
+	struct vpe_window *w = vpe_window_alloc(64, 1000, 0, GFP_ATOMIC);
+
+	shim_fail_alloc = 1;
+	vpe_window_late(w, 3, false);
+	expect(!w->late, "counted without memory");
+	vpe_window_late(w, 0, false);
+	vpe_window_late(w, 15, true);
+	vpe_window_late(w, 15, true);
+	expect_eq(atomic64_read(&w->late->packets[0][0]), 1);
+	expect_eq(atomic64_read(&w->late->packets[0][3]), 0);
+	expect_eq(atomic64_read(&w->late->packets[1][15]), 2);
+	expect_eq(atomic64_read(&w->late->packets[0][15]), 0);
+	vpe_window_free(w);
 }
 
 static void no_memory(void)
 {
 	shim_fail_alloc = 1;
-	expect(!vpe_window_alloc(64, 1, GFP_ATOMIC));
+	expect(!vpe_window_alloc(64, 1, 0, GFP_ATOMIC));
 }
 
 static const struct test_case cases[] = {
@@ -287,6 +307,7 @@ static const struct test_case cases[] = {
 	{ "infer_model", infer_model },
 	{ "infer_stream", infer_stream },
 	{ "statistics", statistics },
+	{ "lateness", lateness },
 	{ "no_memory", no_memory },
 	{ }
 };

@@ -24,4 +24,11 @@ typedef struct {
 #define atomic64_add_return(i, v)	atomic_add_return(i, v)
 #define atomic64_inc(v)		atomic_inc(v)
 
+#define cmpxchg(p, old, new) ({							\
+	__typeof__(*(p)) __old = (old);						\
+	__atomic_compare_exchange_n(p, &__old, new, false, __ATOMIC_SEQ_CST,	\
+				    __ATOMIC_SEQ_CST);				\
+	__old;									\
+})
+
 #endif /* _SHIM_LINUX_ATOMIC_H */

@@ -16,6 +16,7 @@ void free_percpu(void *p);
 #define this_cpu_ptr(p)		per_cpu_ptr(p, smp_processor_id())
 #define this_cpu_add_return(var, n) \
 	__atomic_add_fetch(this_cpu_ptr(&(var)), n, __ATOMIC_RELAXED)
+#define this_cpu_add(var, n)	((void)this_cpu_add_return(var, n))
 #define this_cpu_write(var, n) \
 	__atomic_store_n(this_cpu_ptr(&(var)), n, __ATOMIC_RELAXED)
 

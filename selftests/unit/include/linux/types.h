@@ -18,6 +18,7 @@ typedef unsigned int gfp_t;
 
 #define GFP_KERNEL	0u
 #define GFP_ATOMIC	1u
+#define __GFP_NOWARN	2u
 
 #define BITS_PER_LONG	64
 
