@@ -4,8 +4,8 @@
 
 What is to be run is planned first: "jobs" on this machine (style, unit tests,
 dissectors, demo) and machines to boot, each with its tests. Three jobs run at a
-time, one if it boots eight CPUs. Each result is printed when it is there; a
-planned test without a result has failed.
+time; a machine with eight CPUs counts as two. Each result is printed when it is
+there; a planned test without a result has failed.
 """
 import argparse
 import fcntl
@@ -284,7 +284,7 @@ class Machine(Job):
                    "-t", str(MACHINE_SECONDS)] + \
             (["--", f"{HERE}/run"] + ["-q"] * quick + tests) * len(self.sides)
         super().__init__(f"{kernel}-{cpus}cpus", kernel, command,
-                         SLOTS if cpus > 2 else len(self.sides), after)
+                         2 if cpus > 2 else len(self.sides), after)
         self.cpus, self.tests = cpus, tests
 
     def start(self, report, env):
