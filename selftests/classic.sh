@@ -48,7 +48,17 @@ esp_runs() {
 	iperf_server "$HV2"
 	iperf "$HV1" "${INNER[${f}2]}" -n "$(count 1M 128K)" --bidir
 	counters_check 'hv?:0x*:*>=0'
+	# A connection that has not closed yet would hold its SA for minutes.
+	slowwait closed hv1
+	slowwait closed hv2
 	xfrm_flush
+}
+
+# closed HV: no connection there is being closed
+closed() {
+	# shellcheck disable=SC2016	# awk's variables
+	awk '$4 ~ /^(04|05|08|09|0B)$/ { exit 1 }' "/proc/${hv_pid[$1]}/net/tcp" \
+		"/proc/${hv_pid[$1]}/net/tcp6"
 }
 
 # offload before|after: esp4_offload and esp6_offload are loaded before or after us

@@ -240,8 +240,9 @@ listening() {
 
 # in_file TEXT FILE: without another process
 in_file() {
-	local text
-	read -rd '' text <"$2"
+	local text=''
+
+	[ ! -e "$2" ] || read -rd '' text <"$2"
 	[[ $text == *"$1"* ]]
 }
 
