@@ -89,7 +89,7 @@ _ip_xfrm_window() {
 
 _ip_xfrm_vpe() {
 	case "${words[*]:2:2}" in
-	'') choice=(show stats set class steer listen window monitor help) ;;
+	'') choice=(show stats set class steer listen window clock monitor help) ;;
 	set*)
 		_ip_xfrm_options rx-windows-max sa-rx-windows-max sender-rx-windows-max lanes udpcsum \
 			udp6zerocsumtx nvo3-ports flow-rekey
@@ -104,6 +104,7 @@ _ip_xfrm_vpe() {
 	window) choice=(show set help) ;;
 	'window show') _ip_xfrm_window ;;
 	'window set') _ip_xfrm_options dst spi sender-id window-id seq ;;
+	clock*) _ip_xfrm_options dst spi off ;;
 	show*) _ip_xfrm_options src dst spi ;;
 	esac
 }

@@ -215,6 +215,24 @@ steering() {
 	[ "$(ip -n "$HV2" -j xfrm vpe steer | jq -r .steer)" = "0-$(($(nproc) - 1))" ] || fail "no steering"
 }
 
+hiding() {
+	local files
+
+	defer cleanup_all_ns
+	topo_wire || skip "no namespaces"
+	tunnel 4 4
+	blocks "Hiding when and how much"
+	files=("$TMP"/block.*)
+	counters_mark
+	follow "${files[0]}"
+	[[ $(ip -n "$HV1" xfrm vpe show spi $SPI12) == *"clock 200 1400"* ]] || fail "no clock"
+	ping_ok "$HV1" 5 56 "${INNER[42]}"
+	follow "${files[1]}"
+	counters_wait_quiet
+	counters_growth
+	[ "$(grown hv2:$SPI12:rx-fill)" -gt 10 ] || fail "no fill packets"
+}
+
 # overlay TITLE: ESP or VPE in UDP below it, from ports that flows have
 overlay() {
 	chapter "$1"
@@ -291,7 +309,7 @@ outage() {
 }
 
 backlog_grow
-ktap_plan 13 3
+ktap_plan 14 3
 ktap_test "VXLAN tunnel" tunnel_of_vxlan
 ktap_test "gateways" gateways
 ktap_test "xfrm interfaces" interfaces
@@ -303,6 +321,7 @@ ktap_test "GUE" overlay GUE
 ktap_test "one group, many senders" group
 ktap_test "priorities" priorities
 ktap_test "receiving on all CPUs" steering
+ktap_test "hiding when and how much" hiding
 ktap_test "from ESP to VPE, hv1 sends" outage 1 2 0x101 $SPI12
 ktap_more "from ESP to VPE, hv2 sends" outage 2 1 0x102 $SPI21
 ktap_finish

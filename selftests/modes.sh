@@ -49,3 +49,13 @@ topo_modes() {
 		done
 	done
 }
+
+# Transport mode is not for fragments.
+no_fragments() {
+	local f=$1
+
+	begin $f
+	[ "$(ns_exec "$HV1" python3 "$lib_dir/tools/fragments.py" ${OUTER[${f}1]} ${OUTER[${f}2]} 9)" = 3 ] ||
+		fail "not refused"
+	counters_check hv1:$SPI12:tx-fragment==3 hv1:-:XfrmOutStateModeError==3
+}

@@ -32,7 +32,6 @@ vpe_sa() {
 		aead | auth-trunc) shift 3 ;;
 		replay-oseq) shift ;;
 		proto) vpe_args+=(proto vpe); shift ;;
-		mode) vpe_args+=(mode tunnel); shift ;;
 		dir) [ -z "$dir_known" ] || vpe_args+=(dir "$2"); shift ;;
 		src) src=${src:-$2}; vpe_args+=(src) ;;
 		dst) dst=${dst:-$2}; vpe_args+=(dst) ;;
@@ -46,41 +45,13 @@ vpe_sa() {
 	echo "${vpe_args[*]}" >>"$vpe_made"
 }
 
-# vpe_policy ARG...: what follows "ip xfrm policy add"; transport mode becomes a
-# tunnel between the addresses of the selector
-vpe_policy() {
-	local words=" $* " src='' dst=''
-
-	vpe_args=("$@")
-	[[ $words == *' mode transport '* ]] || return 0
-	vpe_args=()
-	while [ $# -gt 0 ]; do
-		case $1 in
-		src) src=${src:-${2%/*}} ;;
-		dst) dst=${dst:-${2%/*}} ;;
-		esac
-		case $1 in
-		transport) vpe_args+=(tunnel) ;;
-		tmpl)
-			vpe_args+=(tmpl)
-			[[ $words == *' tmpl '*' src '* ]] || vpe_args+=(src "$src" dst "$dst")
-			;;
-		*) vpe_args+=("$1") ;;
-		esac
-		shift
-	done
-}
-
 # vpe_ip ARG...: what the tests call as ip
 vpe_ip() {
 	local IFS=$' \t\n' i args=("$@") vpe_args
 
 	for ((i = 0; i + 3 < $#; i++)); do
-		case "${args[*]:i:3}" in
-		'xfrm state add' | 'x s add') vpe_sa "${args[@]:i + 3}" ;;
-		'xfrm policy add' | 'x p add') vpe_policy "${args[@]:i + 3}" ;;
-		*) continue ;;
-		esac
+		[[ ${args[*]:i:3} =~ ^(xfrm state add|x s add)$ ]] || continue
+		vpe_sa "${args[@]:i + 3}"
 		set -- "${args[@]:0:i + 3}" "${vpe_args[@]}"
 		break
 	done
@@ -105,7 +76,7 @@ trace_count() {
 as_vpe() (
 	ip() { vpe_ip "$@"; }
 	which() { command -v "$1"; }
-	export -f ip which vpe_ip vpe_sa vpe_policy
+	export -f ip which vpe_ip vpe_sa
 	export dir_known vpe_made="$TMP/made" VERBOSE=0
 	cd "$TMP/net" && "$@"
 )

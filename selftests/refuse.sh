@@ -150,6 +150,17 @@ esp_refused() {
 	KEY_BYTES=20 refused "$1" proto esp xflag $ESP_XFLAG "${@:2}"
 }
 
+# too_much_padding: to $too_much what is said of it; late kernels say it of ESP, too
+too_much_padding() {
+	too_much="VPE: padding to send (tfcpad) is to 65535 bytes at most"
+	if ip -n "$HV1" xfrm state add src ${OUTER[41]} dst ${OUTER[42]} proto esp spi 0x7001 mode tunnel \
+		aead "$AEAD" "$(random_key 20)" 128 tfcpad 65536 2>"$TMP/said"; then
+		run ip -n "$HV1" xfrm state delete dst ${OUTER[42]} proto esp spi 0x7001
+	else
+		too_much=$(sed -n 's/^Error: \(.*\)\.$/\1/p' "$TMP/said")
+	fi
+}
+
 esp_entropy() {
 	local chacha='rfc7539esp(chacha20,poly1305)' bits udp=(encap espinudp 0 4500 0.0.0.0)
 
@@ -168,7 +179,8 @@ esp_entropy() {
 	esp_refused "VPE: sequence numbers never wrap, OSEQ_MAY_WRAP is refused" \
 		xflag 0x10000002 "${udp[@]}"
 	esp_refused "VPE: the mode must be tunnel or transport" mode beet "${udp[@]}"
-	esp_refused "VPE: padding to send (tfcpad) is not supported yet" tfcpad 100 "${udp[@]}"
+	too_much_padding
+	esp_refused "$too_much" tfcpad 65536 "${udp[@]}"
 	esp_refused "VPE: needs an AEAD, as rfc4106(gcm(aes))" \
 		auth 'hmac(sha256)' "$(random_key 32)" enc 'cbc(aes)' "$(random_key 16)" "${udp[@]}"
 	esp_refused "VPE: the cipher must be rfc4106(gcm(aes)) or rfc7539esp(chacha20,poly1305)" \
@@ -194,17 +206,14 @@ group() {
 }
 
 modes() {
-	local mode
-	for mode in transport beet; do
-		refused "VPE: only tunnel mode is supported yet" mode $mode
-	done
-	says "VPE: only tunnel mode is supported yet" by_hand 6 --mode ro
+	refused "VPE: the mode must be tunnel or transport" mode beet
+	says "VPE: the mode must be tunnel or transport" by_hand 6 --mode ro
 	nothing_left
 	says "Requested mode not found" by_hand 4 --mode ro
 	nothing_left
 	if kernel_from 6.14; then
-		says "VPE: only tunnel mode is supported yet" by_hand 4 --mode iptfs --dir out
-		says "VPE: only tunnel mode is supported yet" by_hand 6 --mode iptfs --dir in
+		says "VPE: the mode must be tunnel or transport" by_hand 4 --mode iptfs --dir out
+		says "VPE: the mode must be tunnel or transport" by_hand 6 --mode iptfs --dir in
 	else
 		says "Unsupported mode" by_hand 4 --mode iptfs
 	fi
@@ -313,7 +322,9 @@ encap() {
 }
 
 tfcpad() {
-	refused "VPE: padding to send (tfcpad) is not supported yet" tfcpad 100
+	too_much_padding
+	refused "$too_much" tfcpad 65536
+	refused "$too_much" tfcpad 4294967295
 }
 
 may_wrap() {

@@ -190,6 +190,7 @@ completion() {
 	completes 'ip xfrm v' vpe
 	completes 'ip -n hv1 -s -j xfrm v' vpe
 	completes 'ip xfrm vpe s' show stats set steer
+	completes 'ip xfrm vpe clock dst 10.0.0.1 ' spi off
 	completes 'ip xfrm vpe set lanes 8 udpcsum on u' udp6zerocsumtx
 	completes 'ip xfrm vpe show dst fd00::1 ' src spi
 	completes 'ip xfrm vpe window show spi 1 tx ' dst sender-id window-id sum
@@ -218,7 +219,7 @@ completion_help() {
 		'vpe listen ' \
 		'vpe listen add 4500 ' 'vpe window ' 'vpe window show ' \
 		'vpe class ' 'vpe class source ' 'vpe steer ' 'vpe window set ' 'vpe window show dir ' \
-		'vpe window show sum '; do
+		'vpe window show sum ' 'vpe clock '; do
 		complete_line "ip xfrm $line"
 		offered+="${COMPREPLY[*]} "
 	done

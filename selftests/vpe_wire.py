@@ -112,10 +112,12 @@ class Sa:
         self.src, self.dst = src, dst
         self.spi = int(spi, 0)
 
-    def seal(self, seq, plain, window=0, sender=0):
-        """A packet without outer header."""
+    def seal(self, seq, plain, window=0, sender=None):
+        """A packet without outer header; in transport mode, of UDP."""
         if self.esp:
             return self.seal_esp(seq, plain)
+        if sender is None:
+            sender = 17 if self.transport else 0
         iv = struct.pack("<HHQ", sender, window, seq)
         sealed = self.aead.encrypt(iv, plain, None)
         head = iv + struct.pack("<I", self.spi) if self.ares else \
@@ -229,7 +231,7 @@ def send_raw(family, packet):
 
 def check_outer4(packet, sa, inner, options):
     tos, length, ident, frag, ttl = struct.unpack_from("!xBHHHB", packet)
-    want_df = inner["df"] or inner["family"] == 6 and inner["len"] > 1280
+    want_df = inner["df"]
     expect("outer version and header length", hex(packet[0]), "0x45")
     expect("outer length", length, 20 + sa.udp + 32 + inner["len"])
     expect("outer flags and offset", hex(frag), "0x4000" if want_df else "0x0")
@@ -313,6 +315,7 @@ def sent(sa, options):
     lanes = show_of(sa, "show")[0]["lanes"] // possible_cpus() if sa.udp else 1
     first_lane = 1 if sa.udp and sa.ares else 0
     began = time.time_ns()
+    pad = sum(int(o.removeprefix("pad=")) for o in options if o.startswith("pad="))
     kinds = [(f, tos, df, size) for f in (4, 6) for tos in (0, 0xb9, 0x03, 0x28)
              for df in (False, True) for size in (0, 1, 700, 1330)]
     if SLOW:
@@ -326,8 +329,9 @@ def sent(sa, options):
         packet = inner_udp(family, os.urandom(size), **header)
         send_raw(family, packet)
 
-        inner = {"family": family, "tos": tos, "len": len(packet),
-                 "df": df and family == 4}
+        # an IPv6 packet of up to 1280 bytes without padding may be fragmented
+        inner = {"family": family, "tos": tos, "len": max(len(packet), pad),
+                 "df": df and family == 4 or family == 6 and len(packet) > 1280}
         check = check_outer4 if sa.family == 4 else check_outer6
         vpe, ident = check(wire.next_vpe(17 if sa.udp else 50), sa, inner, options)
         sport = 0
@@ -336,7 +340,7 @@ def sent(sa, options):
         sender, window, seq, plain = sa.open(vpe)
         if sa.udp:
             sa.sports.setdefault(window, set()).add(sport)
-        expect("inner packet", plain.hex(), packet.hex())
+        expect("inner packet", plain.hex(), packet.ljust(pad, b"\0").hex())
         expect("Sender ID", sender, 0)
         expect("CPU of the window", (window - first_lane) // lanes, cpu)
         if window in last:
@@ -359,6 +363,61 @@ def sent(sa, options):
     expect("equal IDs", len(idents) - len(set(idents)), 0)
     if "fresh" in options:
         expect("first-seq in ip xfrm vpe show", show_of(sa, "show")[0]["first-seq"], first)
+
+
+def transport_packet(sa, number):
+    """(IP header with options or extension headers, where its next protocol stands,
+    the protocol, payload) of a packet between the hosts."""
+    payload = os.urandom(number * 37 % 1200)
+    proto = (17, 6, 1 if sa.family == 4 else 58, 47, 132, 253)[number % 6]
+    extra = number // 6 % 3	# nothing, a little, more
+    if proto == 17:
+        payload = udp(sa.src, sa.dst, 9, payload)
+    if sa.family == 4:
+        options = (b"", b"\x94\x04\0\0", b"\1" * 40)[extra]
+        head = ip_header(4, sa.src, sa.dst, proto, len(options) + len(payload), tos=number,
+                         ident=1 + number, df=number % 2 == 0)
+        head = bytes([0x45 + len(options) // 4]) + head[1:10] + b"\0\0" + head[12:] + options
+        return head[:10] + struct.pack("!H", checksum(head)) + head[12:], 9, proto, payload
+    # hop-by-hop with a router alert; that and destination options
+    options = (b"", bytes([proto, 0]) + b"\5\2\0\0\1\0",
+               b"\x3c\0\5\2\0\0\1\0" + bytes([proto, 0]) + b"\1\4\0\0\0\0")[extra]
+    head = ip_header(6, sa.src, sa.dst, 0 if options else proto, len(options) + len(payload),
+                     tos=number) + options
+    return head, (6, 40, 48)[extra], proto, payload
+
+
+def sent_transport(sa):
+    """Sends packets of all kinds from host to host and looks at what is on the wire:
+    the IP header stays, but for protocol, length and checksum."""
+    wire, last = Wire(sa.family), {}
+    kind = socket.AF_INET if sa.family == 4 else socket.AF_INET6
+    with socket.socket(kind, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+        for number in range(18 if SLOW else 54):
+            os.sched_setaffinity(0, [sorted(CPUS)[number // 2 % len(CPUS)]])
+            head, at, proto, payload = transport_packet(sa, number)
+            sock.sendto(head + payload, (sa.dst, 0))
+            outer = 17 if sa.udp else 50
+            packet = wire.next_vpe(outer if at in (6, 9) else 0)
+            should = bytearray(head)
+            should[at] = outer
+            if sa.family == 4:
+                struct.pack_into("!H", should, 2, len(head) + sa.udp + 32 + len(payload))
+                struct.pack_into("!H", should, 10, 0)
+                struct.pack_into("!H", should, 10, checksum(bytes(should)))
+            else:
+                struct.pack_into("!H", should, 4,
+                                 len(head) - 40 + sa.udp + 32 + len(payload))
+            expect("IP header", packet[:len(head)].hex(), should.hex())
+            vpe = packet[len(head):]
+            if sa.udp:
+                vpe = check_udp(vpe, sa)[1]
+            sender, window, seq, plain = sa.open(vpe)
+            expect("next header", sender, proto)
+            expect("what is inside", plain.hex(), payload.hex())
+            expect("sequence in its window", seq, last.get(window, seq - 1) + 1)
+            last[window] = seq
+    os.sched_setaffinity(0, CPUS)
 
 
 def flow_packet(sa, number):
@@ -455,17 +514,17 @@ def numbers():
     return time.time_ns()
 
 
-def inside(sa, payload=b"x"):
+def inside(sa, payload=b"x", family=4):
     """What is in a good packet."""
     if sa.transport:
         return udp(sa.src, sa.dst, 9, payload)
-    return inner_udp(4, payload)
+    return inner_udp(family, payload)
 
 
 def good(sa, number):
     """As many good packets."""
     seq = numbers()
-    return [sa.outer(sa.seal(seq + i, inner_udp(4 + 2 * (i % 2), b"good"), window=7))
+    return [sa.outer(sa.seal(seq + i, inside(sa, b"good", 4 + 2 * (i % 2)), window=7))
             for i in range(number)]
 
 
@@ -484,8 +543,9 @@ def padded(sa, number):
 def fill(sa, number):
     """Fill packets of all sizes, then the same once more."""
     seq = numbers()
-    packets = [sa.outer(sa.seal(seq + i, bytes([i & 15]) + os.urandom(i * 11),
-                                window=9)) for i in range(number)]
+    packets = [sa.outer(sa.seal(seq + i, bytes([i & 15]) + os.urandom(i * 11), window=9,
+                                sender=59 if sa.transport else 0))
+               for i in range(number)]
     return packets + packets
 
 
@@ -530,16 +590,25 @@ def flipped(sa, number):
 
 
 def sender(sa, number):
-    """Sender IDs other than 0, authentic."""
+    """Sender IDs other than 0, in transport mode others than UDP's, authentic."""
     seq = numbers()
-    return [sa.outer(sa.seal(seq + i, inner_udp(4, b"x"), window=15,
-                             sender=1 << i % 16)) for i in range(number)]
+    return [sa.outer(sa.seal(seq + i, inside(sa), window=15,
+                             sender=0x100 << i % 8 | 17 if sa.transport else 1 << i % 16))
+            for i in range(number)]
+
+
+def checksums(sa, number):
+    """UDP packets whose checksum NAT would have made wrong (RFC 3948, 3.1.2)."""
+    seq = numbers()
+    return [sa.outer(sa.seal(seq + i, udp("192.0.2.1" if sa.family == 4 else "2001:db8::1",
+                                          sa.dst, 9, b"nat"), window=21))
+            for i in range(number)]
 
 
 def window(sa, number):
     """A good packet of Sender ID << 16 | Window ID."""
     return [sa.outer(sa.seal(numbers(), inside(sa, b"%d" % number), window=number & 0xffff,
-                             sender=number >> 16))]
+                             sender=number >> 16 or None))]
 
 
 def spi(sa, number):
@@ -645,13 +714,15 @@ def in_udp(sa, number):
 
 KINDS = {function.__name__: function for function in
          (good, padded, fill, empty, nibble, headless, truncated, flipped,
-          sender, window, spi, replayed, old, huge, scattered, in_udp, esp_good,
+          sender, checksums, window, spi, replayed, old, huge, scattered, in_udp, esp_good,
           esp_padding, esp_protocols, esp_dummy, esp_zero, esp_from)}
 
 
 def command(words):
     if words[0] == "sent":
         sent(Sa(*words[1:6]), words[6:])
+    elif words[0] == "sent-transport":
+        sent_transport(Sa(*words[1:6]))
     elif words[0] == "sent-esp":
         sent_esp(Sa(*words[1:6]), int(words[6], 0))
     else:

@@ -89,6 +89,7 @@ static const char * const drop_names[COUNTERS] = {
 	[VPE_A_DROPS_RX_BEHIND]		= "rx-behind",
 	[VPE_A_DROPS_TX_SENDER]		= "tx-sender",
 	[VPE_A_DROPS_RX_QUEUE]		= "rx-queue",
+	[VPE_A_DROPS_TX_QUEUE]		= "tx-queue",
 };
 
 /**

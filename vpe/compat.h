@@ -32,6 +32,7 @@ static inline void *vpe_completion_data(struct crypto_async_request *arg)
 #endif
 
 #ifdef VPE_COMPAT_NET
+#include <linux/hrtimer.h>
 #include <linux/netdevice.h>
 #include <linux/slab.h>
 #include <net/ipv6.h>
@@ -77,6 +78,19 @@ static inline void vpe_free_netdev_dummy(struct net_device *dev)
 	free_netdev(dev);
 }
 #endif
+
+/* 6.13 */
+static inline void vpe_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*function)(struct hrtimer *),
+				     clockid_t clock_id, enum hrtimer_mode mode)
+{
+#ifdef HAVE_HRTIMER_SETUP
+	hrtimer_setup(timer, function, clock_id, mode);
+#else
+	hrtimer_init(timer, clock_id, mode);
+	timer->function = function;
+#endif
+}
 
 /* 6.7 */
 #ifdef HAVE_GENL_INFO_DUMP

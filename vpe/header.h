@@ -15,7 +15,8 @@
  *	32	AEAD(inner packet and TFC padding, where set), no AAD ...
  *
  * All but the SPI of spi-first is little endian. Nothing follows the
- * ciphertext: there is no trailer.
+ * ciphertext: there is no trailer. In transport mode the lower byte of the
+ * Sender ID is the Next Header, the upper one 0.
  *
  * The third format is ESP (RFC 4303) with AES-GCM (RFC 4106) or
  * ChaCha20-Poly1305 (RFC 7634), for SAs with UDP entropy:
@@ -73,7 +74,8 @@ struct vpe_format {
 
 /**
  * struct vpe_iv - what makes a packet unique under its key
- * @sender_id: who sent it, 0 for unicast, little endian
+ * @sender_id: who sent it, 0 for unicast, or in transport mode the Next
+ *	       Header, little endian
  * @window_id: the sender's sequence counter, little endian
  * @seq: number of the packet in its window, little endian
  *

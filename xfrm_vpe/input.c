@@ -32,6 +32,7 @@
  * @num: its number and window
  * @family: of the outer packet
  * @ds: outer DS field and ECN bits
+ * @next: of VPE in transport mode the Next Header
  */
 struct vpe_rx {
 	struct vpe_sa	*sa;
@@ -39,6 +40,7 @@ struct vpe_rx {
 	struct vpe_seq	num;
 	u16		family;
 	u8		ds;
+	u8		next;
 };
 
 static struct gro_cells vpe_cells;
@@ -97,11 +99,6 @@ static void vpe_rx_drop(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 	vpe_drop(sa, skb, reason);
 }
 
-static bool vpe_rx_is_tunnel(const struct vpe_rx *rx)
-{
-	return rx->sa->x->props.mode == XFRM_MODE_TUNNEL;
-}
-
 /*
  * What the first nibble says is inside, as a protocol: 0 is a fill packet's.
  * An error where there is none, or no such packet.
@@ -152,9 +149,9 @@ static int vpe_rx_strip(struct vpe_rx *rx)
 	int next;
 
 	if (!vpe_sa_is_esp(rx->sa))
-		return vpe_rx_version(rx->skb);
+		return vpe_sa_is_tunnel(rx->sa) ? vpe_rx_version(rx->skb) : rx->next;
 	next = vpe_rx_trailer(rx->sa, rx->skb);
-	if (next < 0 || next == IPPROTO_NONE || !vpe_rx_is_tunnel(rx))
+	if (next < 0 || next == IPPROTO_NONE || !vpe_sa_is_tunnel(rx->sa))
 		return next;
 	return next == vpe_rx_version(rx->skb) ? next : -EINVAL;
 }
@@ -250,7 +247,7 @@ static bool vpe_decap_tunnel(struct vpe_rx *rx)
 
 static bool vpe_decap(struct vpe_rx *rx, u8 next)
 {
-	if (vpe_rx_is_tunnel(rx))
+	if (vpe_sa_is_tunnel(rx->sa))
 		return vpe_decap_tunnel(rx);
 	vpe_decap_transport(rx, next);
 	return true;
@@ -265,7 +262,7 @@ static bool vpe_is_piece(const struct vpe_rx *rx)
 	const struct sk_buff *skb = rx->skb;
 	u8 proto;
 
-	if (!vpe_rx_is_tunnel(rx)) {
+	if (!vpe_sa_is_tunnel(rx->sa)) {
 		proto = XFRM_MODE_SKB_CB(skb)->protocol;
 		if (ipv6_ext_hdr(proto))
 			return true;
@@ -337,7 +334,7 @@ static void vpe_rx_deliver(struct vpe_rx *rx)
 	vpe_count(rx->sa, VPE_A_STATS_RX_BYTES, len);
 
 	nf_reset_ct(skb);
-	if (!vpe_rx_is_tunnel(rx)) {
+	if (!vpe_sa_is_tunnel(rx->sa)) {
 		vpe_rx_finish_transport(rx);
 		return;
 	}
@@ -549,6 +546,8 @@ static int vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 				     ipv6_get_dsfield(ipv6_hdr(skb));
 
 	hdr = skb->data;
+	if (!vpe_sa_is_esp(sa))
+		rx->next = le16_to_cpu(vpe_hdr_iv(hdr, sa->layout)->sender_id);
 	skb->ip_summed = CHECKSUM_NONE;
 	__skb_pull(skb, vpe_sa_format(sa)->hlen);
 	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
@@ -605,12 +604,26 @@ static bool vpe_rx_encap_is(const struct vpe_sa *sa, const struct sk_buff *skb,
 	return uh->dest == READ_ONCE(sa->x->encap->encap_dport);
 }
 
-/* Sender ID << 16 | Window ID of a packet whose header was pulled. */
+/*
+ * Sender ID << 16 | Window ID of a packet whose header was pulled. What stands
+ * for the Sender ID in transport mode tells no windows apart.
+ */
 static u32 vpe_rx_window(const struct vpe_sa *sa, const struct sk_buff *skb)
 {
+	u32 window;
+
 	if (vpe_sa_is_esp(sa))
 		return 0;
-	return vpe_iv_window(vpe_hdr_iv((const struct vpe_hdr *)skb->data, sa->layout));
+	window = vpe_iv_window(vpe_hdr_iv((const struct vpe_hdr *)skb->data, sa->layout));
+	return vpe_sa_is_tunnel(sa) ? window : window & 0xffff;
+}
+
+/* Is what stands for the Sender ID something that this SA takes? */
+static bool vpe_rx_sender_is(const struct vpe_sa *sa, u16 sender)
+{
+	if (!vpe_sa_is_tunnel(sa))
+		return sender <= U8_MAX;
+	return sa->group ? sender : !sender;
 }
 
 /* The number and window of a packet. 0, or the reason to drop it. */
@@ -628,7 +641,7 @@ static unsigned int vpe_rx_parse(const struct vpe_sa *sa, const struct sk_buff *
 	}
 	iv = vpe_hdr_iv((const struct vpe_hdr *)skb->data, sa->layout);
 	num->seq = le64_to_cpu(iv->seq);
-	if (sa->group == !iv->sender_id)
+	if (!vpe_rx_sender_is(sa, le16_to_cpu(iv->sender_id)))
 		return VPE_A_DROPS_RX_SENDER;
 	/* A member that only receives has 0, which nobody sends. */
 	if (unlikely(sa->group && num->window >> 16 == sa->ctx->lanes.sender))
@@ -930,7 +943,7 @@ static int vpe_core_finish(struct vpe_rx *rx, int err)
 	if (next < 0)
 		goto drop;
 
-	if (vpe_rx_is_tunnel(rx))
+	if (vpe_sa_is_tunnel(rx->sa))
 		skb_reset_transport_header(skb);
 	else
 		skb_set_transport_header(skb, -(int)vpe_rx_ip_hlen(rx));

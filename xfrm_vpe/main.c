@@ -73,10 +73,12 @@ static int __net_init vpe_net_init(struct net *net)
 
 /*
  * A socket remembers the route that multicast came by, and lo cannot go before
- * it: devices have their turn after this, and before vpe_net_exit().
+ * it: devices have their turn after this, and before vpe_net_exit(). Fill packets
+ * look for routes, which IPv6 cannot when it is through.
  */
 static void __net_exit vpe_net_pre_exit(struct net *net)
 {
+	vpe_clock_stop_net(vpe_pernet(net));
 	vpe_listen_flush(vpe_pernet(net));
 }
 
@@ -101,6 +103,7 @@ static const struct {
 	{ vpe_input_init, vpe_input_exit },
 	{ vpe_offload_init, vpe_offload_exit },
 	{ vpe_output_init, vpe_output_exit },
+	{ vpe_clock_init, vpe_clock_exit },
 	{ vpe_udp_init, vpe_udp_exit },
 	{ vpe_netlink_init, vpe_netlink_exit },
 	{ vpe_km_init, vpe_km_exit },

@@ -79,8 +79,18 @@ const struct nla_policy vpe_window_set_nl_policy[VPE_A_WINDOW_SEQ + 1] = {
 	[VPE_A_WINDOW_SEQ] = { .type = NLA_U64, },
 };
 
+/* VPE_CMD_CLOCK_SET - do */
+const struct nla_policy vpe_clock_set_nl_policy[VPE_A_SA_CLOCK_SIZE + 1] = {
+	[VPE_A_SA_FAMILY] = { .type = NLA_U16, },
+	[VPE_A_SA_DST] = NLA_POLICY_MIN_LEN(4),
+	[VPE_A_SA_SPI] = { .type = NLA_BE32, },
+	[VPE_A_SA_MARK] = { .type = NLA_U32, },
+	[VPE_A_SA_CLOCK_RATE] = { .type = NLA_U32, },
+	[VPE_A_SA_CLOCK_SIZE] = { .type = NLA_U32, },
+};
+
 /* Ops table for vpe */
-const struct genl_ops vpe_nl_ops[8] = {
+const struct genl_ops vpe_nl_ops[9] = {
 	{
 		.cmd		= VPE_CMD_SA_GET,
 		.doit		= vpe_nl_sa_get_doit,
@@ -134,6 +144,13 @@ const struct genl_ops vpe_nl_ops[8] = {
 		.doit		= vpe_nl_window_set_doit,
 		.policy		= vpe_window_set_nl_policy,
 		.maxattr	= VPE_A_WINDOW_SEQ,
+		.flags		= GENL_UNS_ADMIN_PERM,
+	},
+	{
+		.cmd		= VPE_CMD_CLOCK_SET,
+		.doit		= vpe_nl_clock_set_doit,
+		.policy		= vpe_clock_set_nl_policy,
+		.maxattr	= VPE_A_SA_CLOCK_SIZE,
 		.flags		= GENL_UNS_ADMIN_PERM,
 	},
 };

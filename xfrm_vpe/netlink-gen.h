@@ -28,8 +28,10 @@ extern const struct nla_policy vpe_listen_del_nl_policy[VPE_A_LISTEN_PORT + 1];
 
 extern const struct nla_policy vpe_window_set_nl_policy[VPE_A_WINDOW_SEQ + 1];
 
+extern const struct nla_policy vpe_clock_set_nl_policy[VPE_A_SA_CLOCK_SIZE + 1];
+
 /* Ops table for vpe */
-extern const struct genl_ops vpe_nl_ops[8];
+extern const struct genl_ops vpe_nl_ops[9];
 
 int vpe_nl_sa_get_doit(struct sk_buff *skb, struct genl_info *info);
 int vpe_nl_sa_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
@@ -42,5 +44,6 @@ int vpe_nl_listen_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 int vpe_nl_listen_new_doit(struct sk_buff *skb, struct genl_info *info);
 int vpe_nl_listen_del_doit(struct sk_buff *skb, struct genl_info *info);
 int vpe_nl_window_set_doit(struct sk_buff *skb, struct genl_info *info);
+int vpe_nl_clock_set_doit(struct sk_buff *skb, struct genl_info *info);
 
 #endif /* _LINUX_VPE_GEN_H */

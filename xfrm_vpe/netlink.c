@@ -3,11 +3,10 @@
  * Generic netlink family "vpe"; Documentation/netlink/specs/vpe.yaml says what
  * it holds.
  */
+#include <linux/cpu.h>
 #include <linux/module.h>
 #include <net/genetlink.h>
-#include <net/ip6_route.h>
 #include <net/netlink.h>
-#include <net/route.h>
 
 #include "netlink-gen.h"
 #include "vpe.h"
@@ -94,57 +93,27 @@ static int vpe_put_encap(struct sk_buff *msg, const struct xfrm_encap_tmpl *enca
 	       nla_put_be16(msg, VPE_A_SA_ENCAP_DPORT, READ_ONCE(encap->encap_dport));
 }
 
-/*
- * The MTU of the path from @x's source to its destination, by the route that
- * xfrm would take; 0 if there is none, or none that leaves this host.
- */
-static u32 vpe_path_mtu4(struct xfrm_state *x, u32 mark)
-{
-	struct flowi4 fl4 = {
-		.saddr = x->props.saddr.a4,
-		.daddr = x->id.daddr.a4,
-		.flowi4_mark = mark,
-		.flowi4_proto = x->id.proto,
-	};
-	struct rtable *rt;
-	u32 mtu = 0;
-
-	rt = __ip_route_output_key(xs_net(x), &fl4);
-	if (IS_ERR(rt))
-		return 0;
-	if (rt->rt_type != RTN_LOCAL)
-		mtu = dst_mtu(&rt->dst);
-	ip_rt_put(rt);
-	return mtu;
-}
-
-static u32 vpe_path_mtu6(struct xfrm_state *x, u32 mark)
-{
-	struct flowi6 fl6 = {
-		.saddr = x->props.saddr.in6,
-		.daddr = x->id.daddr.in6,
-		.flowi6_mark = mark,
-		.flowi6_proto = x->id.proto,
-	};
-	struct rt6_info *rt;
-	u32 mtu = 0;
-
-	rt = container_of(ip6_route_output(xs_net(x), NULL, &fl6),
-			  struct rt6_info, dst);
-	if (!rt->dst.error && !(rt->rt6i_flags & RTF_LOCAL))
-		mtu = dst_mtu(&rt->dst);
-	ip6_rt_put(rt);
-	return mtu;
-}
-
+/* Of the path as it is now, unless there is none, or none that leaves this host. */
 static int vpe_put_mtu(struct sk_buff *msg, struct xfrm_state *x)
 {
-	u32 mark = xfrm_smark_get(0, x);
+	struct dst_entry *dst = vpe_sa_route(x);
 	u32 mtu;
 
-	mtu = x->props.family == AF_INET ? vpe_path_mtu4(x, mark) :
-					   vpe_path_mtu6(x, mark);
-	return mtu ? nla_put_u32(msg, VPE_A_SA_MTU, xfrm_state_mtu(x, mtu)) : 0;
+	if (!dst)
+		return 0;
+	mtu = xfrm_state_mtu(x, dst_mtu(dst));
+	dst_release(dst);
+	return nla_put_u32(msg, VPE_A_SA_MTU, mtu);
+}
+
+static int vpe_put_clock(struct sk_buff *msg, const struct vpe_sa *sa)
+{
+	const struct vpe_clock *clock = rcu_dereference(sa->clock);
+
+	if (!clock)
+		return 0;
+	return nla_put_u32(msg, VPE_A_SA_CLOCK_RATE, clock->rate) ?:
+	       nla_put_u32(msg, VPE_A_SA_CLOCK_SIZE, clock->size);
 }
 
 static int vpe_put_sa(struct sk_buff *msg, u32 portid, u32 seq, int flags,
@@ -161,7 +130,7 @@ static int vpe_put_sa(struct sk_buff *msg, u32 portid, u32 seq, int flags,
 	vpe_counters_sum(sa, &sum);
 	if (vpe_put_sa_id(msg, sa) || vpe_put_sa_state(msg, sa) ||
 	    vpe_put_encap(msg, sa->x->encap) ||
-	    vpe_put_mtu(msg, sa->x) ||
+	    vpe_put_mtu(msg, sa->x) || vpe_put_clock(msg, sa) ||
 	    vpe_put_counters(msg, VPE_A_SA_STATS, sum.stat, VPE_A_STATS_MAX) ||
 	    vpe_put_counters(msg, VPE_A_SA_DROPS, sum.drop, VPE_A_DROPS_MAX) ||
 	    nla_put(msg, VPE_A_SA_LATE_ACCEPTED, sizeof(sum.late[0]), sum.late[0]) ||
@@ -604,6 +573,71 @@ static int vpe_dump_windows(struct sk_buff *skb, struct netlink_callback *cb,
 int vpe_nl_window_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	return vpe_dump_sas(skb, cb, &vpe_key_of_window, vpe_dump_windows);
+}
+
+/* Why an SA cannot be clocked so; NULL if it can. */
+static const char *vpe_refuse_clock(const struct vpe_sa *sa, u32 rate, u32 size)
+{
+	struct dst_entry *dst;
+	bool fits = true;
+
+	if (vpe_sa_is_esp(sa) || !vpe_sa_is_tunnel(sa))
+		return "VPE: a clock is for VPE in tunnel mode";
+	if (READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID)
+		return "VPE: the SA is not valid any more";
+	if (!rate)
+		return NULL;
+	if (rate > VPE_CLOCK_RATE_MAX / sa->ctx->lanes.per_cpu)
+		return "VPE: too many packets a second for the lanes of one CPU";
+	if (size < VPE_CLOCK_SIZE_MIN || size > IP_MAX_MTU - sa->x->props.header_len)
+		return "VPE: no packet can have that size";
+	dst = vpe_sa_route(sa->x);
+	if (dst) {
+		fits = size <= xfrm_state_mtu(sa->x, dst_mtu(dst));
+		dst_release(dst);
+	}
+	return fits ? NULL : "VPE: the path does not take packets of that size";
+}
+
+static int vpe_nl_clock(struct genl_info *info, struct vpe_sa *sa)
+{
+	u32 rate = nla_get_u32(info->attrs[VPE_A_SA_CLOCK_RATE]), size = 0;
+	const char *why;
+
+	if (info->attrs[VPE_A_SA_CLOCK_SIZE])
+		size = nla_get_u32(info->attrs[VPE_A_SA_CLOCK_SIZE]);
+	why = vpe_refuse_clock(sa, rate, size);
+	if (why) {
+		do_trace_netlink_extack(why);
+		if (info->extack)
+			info->extack->_msg = why;
+		return -EINVAL;
+	}
+	if (vpe_clock_set(sa, rate, size)) {
+		NL_SET_ERR_MSG(info->extack, "VPE: no memory for the clock");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int vpe_nl_clock_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct vpe_sa *sa;
+	int err;
+
+	if (!info->attrs[VPE_A_SA_CLOCK_RATE]) {
+		NL_SET_ERR_MSG(info->extack, "VPE: the request names no rate");
+		return -EINVAL;
+	}
+	cpus_read_lock();
+	mutex_lock(&vpe_sa_mutex);
+	sa = vpe_nl_find_sa(info, &vpe_key_of_sa);
+	err = PTR_ERR_OR_ZERO(sa);
+	if (!err)
+		err = vpe_nl_clock(info, sa);
+	mutex_unlock(&vpe_sa_mutex);
+	cpus_read_unlock();
+	return err;
 }
 
 /* Why a window cannot be set; NULL if it can. */

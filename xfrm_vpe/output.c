@@ -13,6 +13,9 @@
  * would show tc and netfilter a packet that is not encrypted yet under the
  * outer header, and devices a GSO type that none of them may handle.
  *
+ * An SA with a clock sends at its ticks (clock.c), and what its packets look like
+ * does not tell what is in them.
+ *
  * Bundles where another transform follows ours go through xfrm_output(), which
  * calls vpe_type_output().
  */
@@ -38,15 +41,31 @@
  * @skb: the packet, network header at the outer, skb->data at what is encrypted
  * @num: its number and window
  * @len: bytes to encrypt, without ESP's trailer
+ * @fill: there is nothing in it
  */
 struct vpe_tx {
 	struct vpe_sa	*sa;
 	struct sk_buff	*skb;
 	struct vpe_seq	num;
 	unsigned int	len;
+	bool		fill;
 };
 
-/* What the outer header takes from the inner one. */
+/**
+ * struct vpe_room - a packet that is ours to write
+ * @last: the buffer that has the end of it
+ * @nents: scatter list entries that it takes
+ * @pad: bytes of TFC padding there is room for
+ * @fill: it is a fill packet
+ */
+struct vpe_room {
+	struct sk_buff	*last;
+	int		nents;
+	unsigned int	pad;
+	bool		fill;
+};
+
+/* What the outer header takes from the inner one; of clocked SAs always the same. */
 struct vpe_inner {
 	__be32	flow;		/* IPv6 flow label */
 	__be16	df;		/* htons(IP_DF) or 0 */
@@ -72,11 +91,13 @@ static __be16 vpe_select_ident(void)
 	return htons(vpe_ip_id_base + id);
 }
 
-static struct vpe_inner vpe_inner(struct sk_buff *skb)
+static struct vpe_inner vpe_inner(const struct vpe_sa *sa, struct sk_buff *skb)
 {
 	struct vpe_inner in = {};
 
-	if (skb->protocol == htons(ETH_P_IP)) {
+	if (unlikely(rcu_access_pointer(sa->clock))) {
+		in.df = htons(IP_DF);
+	} else if (skb->protocol == htons(ETH_P_IP)) {
 		in.ds = ipv4_get_dsfield(ip_hdr(skb));
 		in.df = ip_hdr(skb)->frag_off & htons(IP_DF);
 	} else {
@@ -98,6 +119,12 @@ static u8 vpe_outer_ds(const struct xfrm_state *x, u8 inner)
 	return ds;
 }
 
+/* The route of an outer packet. A fill packet has no bundle. */
+static struct dst_entry *vpe_path(const struct sk_buff *skb)
+{
+	return xfrm_dst_child(skb_dst(skb)) ?: skb_dst(skb);
+}
+
 static u8 vpe_sa_proto(const struct vpe_sa *sa)
 {
 	return sa->udp ? IPPROTO_UDP : IPPROTO_ESP;
@@ -116,7 +143,7 @@ static void vpe_push_ipv4(struct sk_buff *skb, const struct xfrm_state *x,
 	iph->frag_off = x->props.flags & XFRM_STATE_NOPMTUDISC || small_ipv6 ?
 			0 : in->df;
 	iph->id = iph->frag_off ? 0 : vpe_select_ident();
-	iph->ttl = ip4_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
+	iph->ttl = ip4_dst_hoplimit(vpe_path(skb));
 	iph->protocol = vpe_sa_proto(vpe_sa_of(x));
 	iph->saddr = x->props.saddr.a4;
 	iph->daddr = x->id.daddr.a4;
@@ -133,7 +160,7 @@ static void vpe_push_ipv6(struct sk_buff *skb, const struct xfrm_state *x,
 
 	ip6_flow_hdr(ip6h, vpe_outer_ds(x, in->ds), in->flow);
 	ip6h->nexthdr = vpe_sa_proto(vpe_sa_of(x));
-	ip6h->hop_limit = ip6_dst_hoplimit(xfrm_dst_child(skb_dst(skb)));
+	ip6h->hop_limit = ip6_dst_hoplimit(vpe_path(skb));
 	ip6h->saddr = *(const struct in6_addr *)&x->props.saddr;
 	ip6h->daddr = *(const struct in6_addr *)&x->id.daddr;
 
@@ -155,7 +182,7 @@ static void vpe_push_ipv6(struct sk_buff *skb, const struct xfrm_state *x,
 static u8 vpe_push_tunnel(struct sk_buff *skb, const struct xfrm_state *x)
 {
 	u8 next = skb->protocol == htons(ETH_P_IP) ? IPPROTO_IPIP : IPPROTO_IPV6;
-	struct vpe_inner in = vpe_inner(skb);
+	struct vpe_inner in = vpe_inner(vpe_sa_of(x), skb);
 
 	skb_set_inner_network_header(skb, skb_network_offset(skb));
 	skb_set_network_header(skb, -x->props.header_len);
@@ -223,18 +250,33 @@ static int vpe_push_ip(struct sk_buff *skb, const struct xfrm_state *x)
 	return next;
 }
 
+/* TFC padding, up to the size that the user wants or the path takes; bytes. */
+static unsigned int vpe_tx_pad_len(const struct vpe_sa *sa, const struct sk_buff *skb)
+{
+	const struct vpe_clock *clock = rcu_dereference(sa->clock);
+	unsigned int want;
+
+	if (likely(!sa->pad && !clock))
+		return 0;
+	want = min(clock ? clock->size : sa->pad, dst_mtu(skb_dst(skb)));
+	return want > skb->len ? want - skb->len : 0;
+}
+
 /*
- * Make the packet ours to write, with room for what comes before it, and for
- * ESP's trailer: cloned data is a socket's, page fragments may be a file's.
- * Returns the scatter list entries that it takes, or an error; *@last is the
- * buffer that has the end of it.
+ * Make the packet ours to write, with room for what comes before it, for padding
+ * and for ESP's trailer: cloned data is a socket's, page fragments may be a
+ * file's. 0 or an error.
  */
-static int vpe_tx_own(struct sk_buff *skb, struct sk_buff **last)
+static int vpe_tx_own(const struct vpe_sa *sa, struct sk_buff *skb, struct vpe_room *room)
 {
 	const struct dst_entry *dst = skb_dst(skb);
-	unsigned int trailer = dst->xfrm->props.trailer_len;
 	bool linear = !skb_is_nonlinear(skb);
+	unsigned int trailer;
 	int head, tail = 0;
+
+	room->fill = false;
+	room->pad = vpe_tx_pad_len(sa, skb);
+	trailer = dst->xfrm->props.trailer_len + room->pad;
 
 	head = dst->header_len + LL_RESERVED_SPACE(dst->dev) -
 	       skb_headroom(skb);
@@ -244,8 +286,9 @@ static int vpe_tx_own(struct sk_buff *skb, struct sk_buff **last)
 	if ((head || tail || skb_cloned(skb)) &&
 	    pskb_expand_head(skb, SKB_DATA_ALIGN(head), tail, GFP_ATOMIC))
 		return -ENOMEM;
-	*last = skb;
-	return linear ? 1 : skb_cow_data(skb, trailer, last);
+	room->last = skb;
+	room->nents = linear ? 1 : skb_cow_data(skb, trailer, &room->last);
+	return min(room->nents, 0);
 }
 
 /* A number for the packet. 0, or the reason to drop it. */
@@ -292,9 +335,13 @@ static void vpe_tx_entropy(const struct vpe_sa *sa, struct sk_buff *skb,
 
 /* All that precedes the ciphertext, but VPE's ICV. IP headers are there. */
 static void vpe_tx_write(const struct vpe_sa *sa, struct sk_buff *skb,
-			 const struct vpe_flow *flow, const struct vpe_seq *num)
+			 const struct vpe_flow *flow, u8 next, const struct vpe_seq *num)
 {
 	void *hdr = skb->data - vpe_sa_format(sa)->hlen;
+	u32 window = num->window;
+
+	if (!vpe_sa_is_tunnel(sa))
+		window |= (u32)next << 16;
 
 	if (vpe_sa_is_esp(sa))
 		*(struct vpe_esp_hdr *)hdr = (struct vpe_esp_hdr) {
@@ -303,17 +350,22 @@ static void vpe_tx_write(const struct vpe_sa *sa, struct sk_buff *skb,
 			.iv	= vpe_context_iv(sa->ctx, num->seq),
 		};
 	else
-		vpe_hdr_write(hdr, sa->layout, sa->spi, num->window, num->seq);
+		vpe_hdr_write(hdr, sa->layout, sa->spi, window, num->seq);
 	vpe_tx_entropy(sa, skb, flow, num->window);
 }
 
-/* ESP's trailer and room for its ICV; vpe_tx_own() saw to it that they fit. */
+/* Padding, ESP's trailer and room for its ICV; vpe_tx_own() saw to it that they fit. */
 static void vpe_tx_trailer(const struct vpe_sa *sa, struct sk_buff *skb,
-			   struct sk_buff *last, u8 next)
+			   const struct vpe_room *room, u8 next)
 {
-	unsigned int len = vpe_esp_trailer_len(skb->len);
+	unsigned int len;
 
-	vpe_esp_trailer_write(pskb_put(skb, last, len + sa->icv_len), len, next);
+	if (unlikely(room->pad))
+		memset(pskb_put(skb, room->last, room->pad), 0, room->pad);
+	if (!vpe_sa_is_esp(sa))
+		return;
+	len = vpe_esp_trailer_len(skb->len);
+	vpe_esp_trailer_write(pskb_put(skb, room->last, len + sa->icv_len), len, next);
 }
 
 /*
@@ -322,20 +374,19 @@ static void vpe_tx_trailer(const struct vpe_sa *sa, struct sk_buff *skb,
  * Returns 0, the reason to drop the packet, or -EINPROGRESS.
  */
 static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb,
-		       const struct vpe_flow *flow, struct sk_buff *last, int nents,
+		       const struct vpe_flow *flow, const struct vpe_room *room,
 		       u8 next, crypto_completion_t done, struct vpe_op **opp)
 {
-	unsigned int len = skb->len, reason;
+	unsigned int len = room->fill ? 0 : skb->len, reason;
 	struct vpe_op *op;
 	struct vpe_tx *tx;
-	int err;
+	int nents, err;
 
-	op = vpe_op_alloc(sa->tfm, sa->layout, sizeof(*tx), nents);
+	op = vpe_op_alloc(sa->tfm, sa->layout, sizeof(*tx), room->nents);
 	if (!op)
 		return VPE_A_DROPS_TX_NOMEM;
 	*opp = op;
-	if (vpe_sa_is_esp(sa))
-		vpe_tx_trailer(sa, skb, last, next);
+	vpe_tx_trailer(sa, skb, room, next);
 	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
 	if (nents < 0)
 		return VPE_A_DROPS_TX_NOMEM;
@@ -344,10 +395,11 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb,
 	tx->sa = sa;
 	tx->skb = skb;
 	tx->len = len;
+	tx->fill = room->fill;
 	reason = vpe_tx_number(sa, flow, len, &tx->num);
 	if (unlikely(reason))
 		return reason;
-	vpe_tx_write(sa, skb, flow, &tx->num);
+	vpe_tx_write(sa, skb, flow, next, &tx->num);
 
 	err = vpe_op_seal(op, skb->data - vpe_sa_format(sa)->hlen, tx->num.seq, nents,
 			  skb->len - sa->icv_len, done);
@@ -362,6 +414,10 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb,
 static void vpe_tx_count(const struct vpe_tx *tx)
 {
 	trace_vpe_send(tx->sa, tx->num.window, tx->num.seq, tx->len);
+	if (unlikely(tx->fill)) {
+		vpe_count(tx->sa, VPE_A_STATS_TX_FILL, 1);
+		return;
+	}
 	vpe_count(tx->sa, VPE_A_STATS_TX_PACKETS, 1);
 	vpe_count(tx->sa, VPE_A_STATS_TX_BYTES, tx->len);
 }
@@ -374,22 +430,22 @@ static int vpe_tx_finish(struct net *net, struct sock *sk,
 			 const struct vpe_tx *tx)
 {
 	struct sk_buff *skb = tx->skb;
-	struct dst_entry *child = xfrm_dst_child(skb_dst(skb));
+	struct dst_entry *path = vpe_path(skb);
 	int err;
 
 	vpe_tx_count(tx);
 	__skb_push(skb, -skb_network_offset(skb));
 	if (tx->sa->async) {
-		dst_hold(child);
+		dst_hold(path);
 		skb_dst_drop(skb);
-		skb_dst_set(skb, child);
-	} else {
+		skb_dst_set(skb, path);
+	} else if (likely(!tx->fill)) {
 		skb_dst_drop(skb);
-		skb_dst_set_noref(skb, child);
+		skb_dst_set_noref(skb, path);
 	}
 	nf_reset_ct(skb);
 
-	err = child->ops->local_out(net, sk, skb);
+	err = path->ops->local_out(net, sk, skb);
 	return err == 1 ? dst_output(net, sk, skb) : err;
 }
 
@@ -409,38 +465,24 @@ static void vpe_tx_done(vpe_completion_arg *arg, int err)
 		vpe_drop(tx->sa, skb, VPE_A_DROPS_TX_CRYPTO);
 	else
 		vpe_tx_finish(dev_net(dev), skb_to_full_sk(skb), tx);
+	if (tx->fill)
+		percpu_ref_put(&tx->sa->inflight);
 	rcu_read_unlock();
 	local_bh_enable();
 	kfree(op);
 	dev_put(dev);
 }
 
-/* Send one packet of at most the path's MTU, or that may be fragmented. */
-static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb,
-		      const struct vpe_flow *flow)
+/* Encrypt and send a packet that is ours to write. */
+static int vpe_tx_owned(struct net *net, struct sock *sk, struct vpe_sa *sa,
+			struct sk_buff *skb, const struct vpe_flow *flow,
+			const struct vpe_room *room)
 {
-	struct xfrm_state *x = skb_dst(skb)->xfrm;
-	struct vpe_sa *sa = vpe_sa_of(x);
+	struct xfrm_state *x = sa->x;
 	struct vpe_op *op = NULL;
 	struct net_device *dev;
-	struct sk_buff *last;
-	int nents, next, err;
+	int next, err;
 
-	err = VPE_A_DROPS_TX_STATE;
-	if (unlikely(READ_ONCE(x->km.state) != XFRM_STATE_VALID))
-		goto drop;
-	err = VPE_A_DROPS_TX_SEGMENT;
-	/* SCTP's is another checksum. */
-	if (skb->ip_summed == CHECKSUM_PARTIAL &&
-	    skb_csum_hwoffload_help(skb, 0))
-		goto drop;
-	err = VPE_A_DROPS_TX_NOMEM;
-	nents = vpe_tx_own(skb, &last);
-	if (unlikely(nents < 0))
-		goto drop;
-	/* A completion needs the bundle, and by the device the namespace. */
-	if (sa->async && !skb_dst_force(skb))
-		goto drop;
 	err = VPE_A_DROPS_TX_FRAGMENT;
 	next = vpe_push_ip(skb, x);
 	if (unlikely(next < 0))
@@ -451,11 +493,13 @@ static int vpe_tx_one(struct net *net, struct sock *sk, struct sk_buff *skb,
 		dev_hold(dev);
 
 	skb->mark = xfrm_smark_get(skb->mark, x);
-	err = vpe_tx_seal(sa, skb, flow, last, nents, next, vpe_tx_done, &op);
+	err = vpe_tx_seal(sa, skb, flow, room, next, vpe_tx_done, &op);
 	if (err == -EINPROGRESS)
 		return 0;
 	if (sa->async)
 		dev_put(dev);
+	if (unlikely(room->fill))
+		percpu_ref_put(&sa->inflight);
 	if (unlikely(err))
 		goto drop;
 
@@ -467,6 +511,83 @@ drop:
 	kfree(op);
 	vpe_drop(sa, skb, err);
 	return -EINVAL;
+}
+
+/* Send one packet of at most the path's MTU, or that may be fragmented. */
+static int vpe_tx_one(struct net *net, struct sock *sk, struct vpe_sa *sa,
+		      struct sk_buff *skb, const struct vpe_flow *flow)
+{
+	struct vpe_room room;
+	int err;
+
+	err = VPE_A_DROPS_TX_STATE;
+	if (unlikely(READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID))
+		goto drop;
+	err = VPE_A_DROPS_TX_SEGMENT;
+	/* SCTP's is another checksum. */
+	if (skb->ip_summed == CHECKSUM_PARTIAL &&
+	    skb_csum_hwoffload_help(skb, 0))
+		goto drop;
+	err = VPE_A_DROPS_TX_NOMEM;
+	if (unlikely(vpe_tx_own(sa, skb, &room)))
+		goto drop;
+	/* A completion needs the bundle, and by the device the namespace. */
+	if (sa->async && !skb_dst_force(skb))
+		goto drop;
+	return vpe_tx_owned(net, sk, sa, skb, flow, &room);
+
+drop:
+	vpe_drop(sa, skb, err);
+	return -EINVAL;
+}
+
+/**
+ * vpe_output_clocked - send a packet whose turn it is
+ * @sa: SA of VPE
+ * @skb: the packet, with its bundle; consumed
+ * @lane: which of this CPU's
+ *
+ * Context: RCU read side, softirqs disabled.
+ */
+void vpe_output_clocked(struct vpe_sa *sa, struct sk_buff *skb, u32 lane)
+{
+	const struct vpe_flow flow = { .hash = lane };
+
+	vpe_tx_one(xs_net(sa->x), skb_to_full_sk(skb), sa, skb, &flow);
+}
+
+/**
+ * vpe_output_fill - send a fill packet
+ * @sa: SA of VPE in tunnel mode
+ * @skb: zeros, with the outer packet's route and room for all headers; consumed
+ * @lane: which of this CPU's
+ *
+ * Context: RCU read side, softirqs disabled.
+ */
+void vpe_output_fill(struct vpe_sa *sa, struct sk_buff *skb, u32 lane)
+{
+	const struct vpe_room room = { .last = skb, .nents = 1, .fill = true };
+	const struct vpe_flow flow = { .hash = lane };
+
+	/* No bundle holds the SA until the cipher is done. */
+	if (percpu_ref_tryget_live(&sa->inflight))
+		vpe_tx_owned(xs_net(sa->x), NULL, sa, skb, &flow, &room);
+	else
+		consume_skb(skb);
+}
+
+/* Send a packet now, or when its turn comes. */
+static int vpe_tx_or_queue(struct net *net, struct sock *sk, struct vpe_sa *sa,
+			   struct sk_buff *skb, const struct vpe_flow *flow)
+{
+	struct vpe_clock *clock = rcu_dereference(sa->clock);
+
+	if (likely(!clock))
+		return vpe_tx_one(net, sk, sa, skb, flow);
+	if (vpe_clock_queue(clock, skb, flow->hash))
+		return 0;
+	vpe_drop(sa, skb, VPE_A_DROPS_TX_QUEUE);
+	return -ENOBUFS;
 }
 
 /* Tell the sender of a packet that is too big. */
@@ -508,10 +629,15 @@ static bool vpe_tx_is_huge(const struct sk_buff *skb)
 }
 
 /* Does the packet fit the path, or may it be fragmented? (RFC 4301, 8.2) */
-static bool vpe_tx_check_size(struct sk_buff *skb)
+static bool vpe_tx_check_size(const struct vpe_sa *sa, struct sk_buff *skb)
 {
+	const struct vpe_clock *clock = rcu_dereference(sa->clock);
 	u32 mtu = dst_mtu(skb_dst(skb));
 
+	if (unlikely(clock && !vpe_tx_fits(skb, clock->size))) {
+		vpe_tx_too_big(skb, clock->size);
+		return false;
+	}
 	if (unlikely(vpe_tx_is_huge(skb))) {
 		vpe_tx_too_big(skb, mtu);
 		return false;
@@ -550,7 +676,7 @@ static int vpe_tx_gso(struct net *net, struct sock *sk, struct sk_buff *skb,
 
 	skb_list_walk_safe(segs, segs, next) {
 		skb_mark_not_on_list(segs);
-		err = vpe_tx_one(net, sk, segs, flow);
+		err = vpe_tx_or_queue(net, sk, sa, segs, flow);
 		ret = ret ?: err;
 	}
 	return ret;
@@ -676,13 +802,13 @@ static int vpe_tx(struct net *net, struct sock *sk, struct sk_buff *skb)
 	secpath_reset(skb);
 
 	rcu_read_lock();
-	if (!vpe_tx_check_size(skb)) {
+	if (!vpe_tx_check_size(sa, skb)) {
 		vpe_drop(sa, skb, VPE_A_DROPS_TX_SIZE);
 		err = -EMSGSIZE;
 	} else if (skb_is_gso(skb)) {
 		err = vpe_tx_gso(net, sk, skb, sa, &flow);
 	} else {
-		err = vpe_tx_one(net, sk, skb, &flow);
+		err = vpe_tx_or_queue(net, sk, sa, skb, &flow);
 	}
 	rcu_read_unlock();
 	return err;
@@ -710,6 +836,35 @@ static bool vpe4_is_huge(const struct sk_buff *skb, const struct xfrm_state *x)
 	       !skb_is_gso(skb);
 }
 
+/* The largest inner packet that a clock lets through, bytes; 0: no clock does. */
+static u32 vpe_clock_size(const struct xfrm_state *x)
+{
+	const struct vpe_clock *clock;
+	u32 size = 0;
+
+	if (!vpe_is_ours(x) || likely(!rcu_access_pointer(vpe_sa_of(x)->clock)))
+		return 0;
+	rcu_read_lock();
+	clock = rcu_dereference(vpe_sa_of(x)->clock);
+	if (clock)
+		size = clock->size;
+	rcu_read_unlock();
+	return size;
+}
+
+/* Does IPv4 have to fragment the packet before, and may it? */
+static bool vpe4_needs_fragments(struct sk_buff *skb, const struct xfrm_state *x)
+{
+	u32 size = vpe_clock_size(x);
+
+	if (unlikely(size && skb->len > size) && !skb_is_gso(skb) &&
+	    !(ip_hdr(skb)->frag_off & htons(IP_DF))) {
+		IPCB(skb)->frag_max_size = size;
+		return true;
+	}
+	return unlikely(vpe4_is_huge(skb, x)) && x->props.mode == XFRM_MODE_TUNNEL;
+}
+
 static int vpe4_output_finish(struct net *net, struct sock *sk,
 			      struct sk_buff *skb)
 {
@@ -719,7 +874,7 @@ static int vpe4_output_finish(struct net *net, struct sock *sk,
 		IPCB(skb)->flags |= IPSKB_REROUTED;
 		return dst_output(net, sk, skb);
 	}
-	if (unlikely(vpe4_is_huge(skb, x)) && x->props.mode == XFRM_MODE_TUNNEL)
+	if (vpe4_needs_fragments(skb, x))
 		return ip_do_fragment(net, sk, skb, vpe_output_sized);
 	return vpe_output_sized(net, sk, skb);
 }
@@ -738,7 +893,7 @@ static bool vpe6_is_nested_fragment(const struct sk_buff *skb)
 static int vpe6_output_finish(struct net *net, struct sock *sk,
 			      struct sk_buff *skb)
 {
-	u32 mtu;
+	u32 mtu, size;
 
 	if (!skb_dst(skb)->xfrm) {
 		IP6CB(skb)->flags |= IP6SKB_REROUTED;
@@ -746,6 +901,11 @@ static int vpe6_output_finish(struct net *net, struct sock *sk,
 	}
 
 	mtu = ip6_skb_dst_mtu(skb);
+	size = vpe_clock_size(skb_dst(skb)->xfrm);
+	if (unlikely(size) && size < mtu) {
+		mtu = size;
+		IP6CB(skb)->frag_max_size = size;
+	}
 	if (likely(skb->len <= mtu) || skb_is_gso(skb) ||
 	    skb_dst(skb)->xfrm->props.mode != XFRM_MODE_TUNNEL)
 		return vpe_output_sized(net, sk, skb);
@@ -822,19 +982,25 @@ int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb)
 	struct vpe_flow flow = { .hash = skb_get_hash_raw(skb) };
 	struct vpe_sa *sa = vpe_sa_of(x);
 	struct vpe_op *op = NULL;
-	struct sk_buff *last;
-	int nents, err;
+	struct vpe_room room;
+	int err;
 
 	flow.sport = vpe_hash_port(flow.hash);
 	if (!vpe_sa_is_esp(sa)) {
-		flow.class = vpe_tx_class(sa->vnet, skb, vpe_ds(skb->data));
+		flow.class = vpe_tx_class(sa->vnet, skb, vpe_ds(vpe_sa_is_tunnel(sa) ?
+								skb->data :
+								skb_network_header(skb)));
 		flow.hash = vpe_tx_hash(sa->vnet, flow.hash);
 	}
-	err = VPE_A_DROPS_TX_NOMEM;
-	nents = vpe_tx_own(skb, &last);
-	if (nents >= 0)
-		err = vpe_tx_seal(sa, skb, &flow, last, nents, *skb_mac_header(skb),
+	rcu_read_lock();
+	if (unlikely(rcu_access_pointer(sa->clock)))
+		err = VPE_A_DROPS_TX_QUEUE;	/* which this path knows not */
+	else if (unlikely(vpe_tx_own(sa, skb, &room)))
+		err = VPE_A_DROPS_TX_NOMEM;
+	else
+		err = vpe_tx_seal(sa, skb, &flow, &room, *skb_mac_header(skb),
 				  vpe_core_done, &op);
+	rcu_read_unlock();
 	if (err == -EINPROGRESS)
 		return err;
 

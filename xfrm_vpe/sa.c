@@ -13,6 +13,8 @@
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <net/ip6_route.h>
+#include <net/route.h>
 
 #include "vpe.h"
 
@@ -121,7 +123,8 @@ struct vpe_sa *vpe_sa_of_packet(struct net *net, const struct sk_buff *skb,
 		return NULL;
 	sa = vpe_sa_lookup(net, false, *spi, daddr, family, skb->mark);
 	if (sa || likely(!READ_ONCE(vpe_pernet(net)->nr_ares)) ||
-	    (ntohl(*spi) > VPE_ARES_SPI_MAX && !vpe_is_multicast(daddr, family)))
+	    (ntohl(*spi) & VPE_ARES_SPI_ZEROS_TRANSPORT &&
+	     !vpe_is_multicast(daddr, family)))
 		return sa;
 
 	word = skb_header_pointer(skb, offset + offsetof(struct vpe_hdr, ares.spi),
@@ -376,23 +379,73 @@ static const char *vpe_refuse_group(const struct xfrm_state *x)
 
 static const char *vpe_refuse(const struct xfrm_state *x)
 {
-	bool vpe = x->props.extra_flags & VPE_SA_FLAG_VPE;
 	const char *why = vpe_refuse_flags(x);
 
 	if (why)
 		return why;
-	if (vpe && x->props.mode != XFRM_MODE_TUNNEL)
-		return "VPE: only tunnel mode is supported yet";
 	if (x->props.mode != XFRM_MODE_TUNNEL && x->props.mode != XFRM_MODE_TRANSPORT)
 		return "VPE: the mode must be tunnel or transport";
 	why = vpe_refuse_group(x) ?: vpe_refuse_encap(x);
 	if (why)
 		return why;
-	if (x->tfcpad)
-		return "VPE: padding to send (tfcpad) is not supported yet";
+	if (x->tfcpad && x->props.mode != XFRM_MODE_TUNNEL)
+		return "VPE: padding to send (tfcpad) is for tunnel mode";
+	if (x->tfcpad > U16_MAX)
+		return "VPE: padding to send (tfcpad) is to 65535 bytes at most";
 	if (vpe_xfrm_has_cpu(x))
 		return "VPE: an SA of one CPU makes no sense, all CPUs share one";
 	return vpe_refuse_key(x);
+}
+
+static struct dst_entry *vpe_sa_route4(struct xfrm_state *x, u32 mark)
+{
+	struct flowi4 fl4 = {
+		.saddr = x->props.saddr.a4,
+		.daddr = x->id.daddr.a4,
+		.flowi4_mark = mark,
+		.flowi4_proto = x->id.proto,
+	};
+	struct rtable *rt = __ip_route_output_key(xs_net(x), &fl4);
+
+	if (IS_ERR(rt))
+		return NULL;
+	if (rt->rt_type != RTN_LOCAL)
+		return &rt->dst;
+	ip_rt_put(rt);
+	return NULL;
+}
+
+static struct dst_entry *vpe_sa_route6(struct xfrm_state *x, u32 mark)
+{
+	struct flowi6 fl6 = {
+		.saddr = x->props.saddr.in6,
+		.daddr = x->id.daddr.in6,
+		.flowi6_mark = mark,
+		.flowi6_proto = x->id.proto,
+	};
+	struct rt6_info *rt;
+
+	rt = container_of(ip6_route_output(xs_net(x), NULL, &fl6),
+			  struct rt6_info, dst);
+	if (!rt->dst.error && !(rt->rt6i_flags & RTF_LOCAL))
+		return &rt->dst;
+	ip6_rt_put(rt);
+	return NULL;
+}
+
+/**
+ * vpe_sa_route - the way of an SA's packets, as xfrm would look for it
+ * @x: the SA
+ *
+ * Context: any.
+ * Return: the route, to be released; NULL if there is none, or none that leaves
+ * this host.
+ */
+struct dst_entry *vpe_sa_route(struct xfrm_state *x)
+{
+	u32 mark = xfrm_smark_get(0, x);
+
+	return x->props.family == AF_INET ? vpe_sa_route4(x, mark) : vpe_sa_route6(x, mark);
 }
 
 /* Would xfrm find @old where @x is to go? */
@@ -477,7 +530,7 @@ static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
 	 * Where the above comes too early. The clone that xfrm_state_migrate()
 	 * makes gets no type_offload.
 	 */
-	if (vpe_xfrm_sets_offload_late() && !vpe_is_clone(x))
+	if (vpe_xfrm_sets_offload_late() && !vpe_is_clone(x) && !x->tfcpad)
 		x->tfcpad = VPE_TFCPAD_NO_OFFLOAD;
 }
 
@@ -726,6 +779,7 @@ static struct vpe_sa *vpe_sa_alloc(struct xfrm_state *x)
 	sa->layout = vpe_sa_layout(x);
 	if (vpe_sa_is_esp(sa))
 		sa->icv_len = x->aead->alg_icv_len / 8;
+	sa->pad = x->tfcpad;
 	/* Drivers that would program the SA as ESP check this. */
 	strscpy(sa->geniv, "vpe", sizeof(sa->geniv));
 	sa->udp = x->encap;
@@ -759,6 +813,15 @@ struct vpe_clash {
 	bool			known;
 };
 
+/* Could an SPI be the first word of a packet of an SA in layout ares? */
+static bool vpe_spi_may_be(const struct xfrm_state *ares, __be32 spi)
+{
+	if (ares->props.extra_flags & VPE_SA_FLAG_GROUP)
+		return true;
+	return !(ntohl(spi) & (ares->props.mode == XFRM_MODE_TUNNEL ?
+			       VPE_ARES_SPI_ZEROS : VPE_ARES_SPI_ZEROS_TRANSPORT));
+}
+
 static int vpe_clash_look(struct xfrm_state *x, int count, void *data)
 {
 	struct vpe_clash *clash = data;
@@ -768,8 +831,7 @@ static int vpe_clash_look(struct xfrm_state *x, int count, void *data)
 
 	if (vpe_sa_same(x, ares))
 		clash->known = true;
-	if (!is_ares && (ares->props.extra_flags & VPE_SA_FLAG_GROUP ||
-			 ntohl(x->id.spi) <= VPE_ARES_SPI_MAX) &&
+	if (!is_ares && vpe_spi_may_be(ares, x->id.spi) &&
 	    x->props.family == ares->props.family &&
 	    xfrm_addr_equal(&x->id.daddr, &ares->id.daddr, x->props.family))
 		clash->found = true;
@@ -788,7 +850,7 @@ static void vpe_clash_warn(struct xfrm_state *x, struct netlink_ext_ack *extack)
 	xfrm_state_walk_done(&walk, xs_net(x));
 	if (clash.found && !clash.known)
 		NL_SET_ERR_MSG(extack,
-			       "VPE: an SA to the same address with an SPI below 0x10000, or for a group any, takes packets of layout ares");
+			       "VPE: an SA to the same address has an SPI that takes packets of layout ares");
 }
 
 /**
@@ -852,6 +914,7 @@ refused:
  */
 void vpe_sa_destroy(struct vpe_sa *sa)
 {
+	vpe_clock_stop(sa);
 	vpe_sa_leave(sa);
 	vpe_sa_free(sa);
 }

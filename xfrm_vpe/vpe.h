@@ -12,6 +12,7 @@
 #include <linux/percpu-refcount.h>
 #include <linux/ratelimit.h>
 #include <linux/rhashtable.h>
+#include <net/dst_cache.h>
 #include <net/udp.h>
 #include <net/xfrm.h>
 #include <uapi/linux/vpe.h>
@@ -22,6 +23,7 @@
 #include "vpe/header.h"
 
 struct genl_family;
+struct vpe_clock_cpu;
 struct vpe_steering;
 
 /* Slot of xfrm_state_afinfo[] that gives VPE bundles their output function. */
@@ -34,10 +36,11 @@ struct vpe_steering;
 #define VPE_TYPE_PROTO		253
 
 /*
- * First words that packets of unicast SAs have in layout ares, read as an SPI:
- * a Sender ID of 0, any Window ID.
+ * What is 0 of the first words that packets of unicast SAs have in layout ares,
+ * read as an SPI: the Sender ID, but for its lower byte in transport mode.
  */
-#define VPE_ARES_SPI_MAX	0xffff
+#define VPE_ARES_SPI_ZEROS		0xffff0000
+#define VPE_ARES_SPI_ZEROS_TRANSPORT	0x00ff0000
 
 /*
  * x->tfcpad of an SA that is being made: kernels that set x->type_offload after
@@ -47,6 +50,8 @@ struct vpe_steering;
 #define VPE_TFCPAD_NO_OFFLOAD	U32_MAX
 
 #define VPE_NVO3_PORTS_MAX	8
+#define VPE_CLOCK_RATE_MAX	1000000	/* packets a second, of one CPU */
+#define VPE_CLOCK_SIZE_MIN	64	/* bytes */
 #define VPE_CLASS_MAP_LEN	64	/* DSCPs */
 
 /**
@@ -153,6 +158,26 @@ struct vpe_listen {
 };
 
 /**
+ * struct vpe_clock - when an SA sends, and how much
+ * @sa: the SA
+ * @rate: packets a second of each lane
+ * @size: inner packets are padded to this, bytes
+ * @lanes: of each CPU, a power of two
+ * @period: between two ticks
+ * @path: route of fill packets
+ * @cpu: queues and timers
+ */
+struct vpe_clock {
+	struct vpe_sa			*sa;
+	u32				rate;
+	u32				size;
+	u32				lanes;
+	ktime_t				period;
+	struct dst_cache		path;
+	struct vpe_clock_cpu __percpu	*cpu;
+};
+
+/**
  * struct vpe_cpu - what one CPU writes for one SA
  * @counters: its counters
  * @proxy: stands for the SA in its packets' secpaths, NULL until needed
@@ -176,12 +201,14 @@ struct vpe_cpu {
  * @group: many senders share its key
  * @near_end: it was told that its numbers come to their end
  * @icv_len: bytes of ICV behind the ciphertext, 0 in VPE
+ * @pad: bytes to which inner packets are padded, where the path takes them
  * @layout: of its packets
+ * @clock: when it sends; NULL: at once
  * @node: in vpe_sas, by SPI, while @hashed
  * @hashed: under vpe_sa_mutex
  * @unhashed: RCU's state when it was taken out of vpe_sas
- * @inflight: packets that need the SA beyond an RCU read side: their cipher
- *	completes later, or they wait for another CPU
+ * @inflight: packets that need the SA beyond an RCU read side: received or
+ *	fill packets whose cipher completes later, or that wait for another CPU
  * @idle: @inflight is zero
  * @key_bits: length of the key
  * @id: number of the SA, rising in @list
@@ -190,7 +217,7 @@ struct vpe_cpu {
  * @folded: totals already added to x->curlft and x->stats, under vpe_sa_mutex
  * @geniv: what x->geniv points at
  *
- * Up to @layout read for each packet and not written.
+ * Up to @clock read for each packet and not written.
  */
 struct vpe_sa {
 	struct xfrm_state	*x;
@@ -205,7 +232,9 @@ struct vpe_sa {
 	bool			group;
 	bool			near_end;
 	u8			icv_len;
+	u16			pad;
 	enum vpe_layout		layout;
+	struct vpe_clock __rcu	*clock;
 
 	struct rhlist_head	node;
 	bool			hashed;
@@ -254,6 +283,17 @@ static inline const struct vpe_format *vpe_sa_format(const struct vpe_sa *sa)
 static inline bool vpe_sa_is_esp(const struct vpe_sa *sa)
 {
 	return vpe_is_esp(sa->layout);
+}
+
+/**
+ * vpe_sa_is_tunnel - is an SA in tunnel mode?
+ * @sa: the SA
+ *
+ * Return: false if it is in transport mode.
+ */
+static inline bool vpe_sa_is_tunnel(const struct vpe_sa *sa)
+{
+	return sa->x->props.mode == XFRM_MODE_TUNNEL;
 }
 
 /**
@@ -316,6 +356,7 @@ struct vpe_sa *vpe_sa_of_packet(struct net *net, const struct sk_buff *skb,
 				unsigned int offset,
 				const xfrm_address_t *daddr, u16 family);
 struct xfrm_state *vpe_sa_proxy(struct vpe_sa *sa, bool shared);
+struct dst_entry *vpe_sa_route(struct xfrm_state *x);
 
 /**
  * vpe_sa_any - is there any VPE SA?
@@ -334,6 +375,8 @@ int vpe_output_init(void);
 void vpe_output_exit(void);
 void vpe_output_flow_rekey(struct vpe_net *vnet, u32 seconds);
 int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb);
+void vpe_output_clocked(struct vpe_sa *sa, struct sk_buff *skb, u32 lane);
+void vpe_output_fill(struct vpe_sa *sa, struct sk_buff *skb, u32 lane);
 
 /* input.c */
 int vpe_input_init(void);
@@ -354,6 +397,14 @@ bool vpe_steer_is_home(const struct vpe_sa *sa, u32 window);
 struct vpe_steering *vpe_steering_parse(const char *list);
 void vpe_steering_use(struct vpe_net *vnet, struct vpe_steering *steering);
 char *vpe_steering_list(struct vpe_net *vnet);
+
+/* clock.c */
+int vpe_clock_init(void);
+void vpe_clock_exit(void);
+bool vpe_clock_queue(struct vpe_clock *clock, struct sk_buff *skb, u32 flow);
+int vpe_clock_set(struct vpe_sa *sa, u32 rate, u32 size);
+void vpe_clock_stop(struct vpe_sa *sa);
+void vpe_clock_stop_net(const struct vpe_net *vnet);
 
 /* udp.c */
 extern struct mutex vpe_listen_mutex;
