@@ -197,9 +197,10 @@ masquerade() {
 nats() {
 	iperf_server "$TENANT2" 5300
 	as_esp nat 4
+	as_esp masquerade 6
+	in_haste && return
 	as_esp nat 6
 	as_esp masquerade 4
-	as_esp masquerade 6
 }
 
 ##############################################################################
@@ -375,9 +376,9 @@ xdp_drop() {
 }
 
 xdps() {
-	as_esp xdp generic
 	as_esp xdp native
 	xdp_drop
+	in_haste || as_esp xdp generic
 }
 
 ##############################################################################
@@ -455,7 +456,7 @@ sniffs() {
 
 holds_clones() {
 	held 4
-	held 6
+	in_haste || held 6
 }
 
 ##############################################################################

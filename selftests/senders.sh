@@ -112,7 +112,7 @@ for f in 4 6; do
 	ping_ok "$TENANT1" 1 56 ${TENANT[${f}2]} >"$TMP/ping"
 done
 wire_start
-ktap_plan 30 11
+ktap_plan 30 14
 for f in 4 6; do
 	[ $f = 4 ] && test=ktap_test || test=ktap_more
 	ktap_test "IPv$f: MSG_ZEROCOPY over TCP" tcp tcp-zerocopy $f 1500
@@ -120,13 +120,13 @@ for f in 4 6; do
 	$test "IPv$f: io_uring over TCP" tcp tcp-uring $f 1500
 	$test "IPv$f: MSG_ZEROCOPY over UDP" udp udp-zerocopy $f 1500 1300 1
 	$test "IPv$f: MSG_ZEROCOPY over UDP, jumbo frames" udp udp-zerocopy $f 9000 8500 1
-	ktap_test "IPv$f: io_uring over UDP" udp udp-uring $f 1500 1300 1
-	ktap_test "IPv$f: UDP of 60000 bytes" udp udp $f 1500 60000 ${PIECES[${f}_1500]}
+	$test "IPv$f: io_uring over UDP" udp udp-uring $f 1500 1300 1
+	$test "IPv$f: UDP of 60000 bytes" udp udp $f 1500 60000 ${PIECES[${f}_1500]}
 	$test "IPv$f: UDP of 60000 bytes, jumbo frames" udp udp $f 9000 60000 ${PIECES[${f}_9000]}
 	for what in single segmentation fraglist forwarding gro; do
 		$test "IPv$f: UDP of a tenant: $what" tenant_udp $f $what
 	done
-	ktap_test "IPv$f: SCTP of a tenant" tenant_sctp $f off
+	$test "IPv$f: SCTP of a tenant" tenant_sctp $f off
 	$test "IPv$f: SCTP of a tenant: segmentation" tenant_sctp $f on
 done
 ktap_finish
