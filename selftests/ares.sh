@@ -104,7 +104,7 @@ with_gro() {
 # added WARNED NUMBER: of the SA in HV1, and it is added
 added() {
 	sa 4 $2 | ip -n "$HV1" -batch - >"$TMP/said" 2>&1 || fail "$(<"$TMP/said")"
-	[ "$(grep -c 'VPE: an SA to the same address with an SPI below 0x10000' "$TMP/said")" = $1 ] ||
+	[ "$(grep -c 'VPE: an SA to the same address has an SPI that takes packets of layout ares' "$TMP/said")" = $1 ] ||
 		fail "${KINDS[$2]} was added with: $(<"$TMP/said")"
 }
 

@@ -437,8 +437,7 @@ def arrange(jobs, plan, quick):
         build = Preparation("debug-kernel", "debug", [f"{HERE}/vm/kernel", "debug"], 2)
     machines = [Machine(kernel, cpus, tests, build if kernel == "debug" else None, quick)
                 for (kernel, cpus), tests in plan.items()]
-    machines.sort(key=lambda machine: (machine.slots, machine.after is None,
-                                       -len(machine.tests)))
+    machines.sort(key=lambda machine: (machine.slots, -len(machine.tests)))
     alone = [machine for machine in machines if machine.slots > 1]
     return ([build] if build else []) + machines[:-len(alone) or None] + jobs + alone
 

@@ -179,7 +179,8 @@ left_behind() {
 
 esp_reload() {
 	local m
-	for m in esp4 esp6; do
+	# xfrm loads the first two for whoever asks for offload
+	for m in esp4_offload esp6_offload esp4 esp6; do
 		if grep -q "^$m " /proc/modules; then rmmod $m 2>/dev/null || return; fi
 	done
 	modprobe -a esp4 esp6

@@ -51,6 +51,7 @@ topo_modes() {
 }
 
 # Transport mode is not for fragments.
+# shellcheck disable=SC2154	# of lib.sh
 no_fragments() {
 	local f=$1
 

@@ -127,6 +127,20 @@ def group_window(sender, **named):
                   SENDER_ID=sender, **named)
 
 
+def clock(**named):
+    """A request to clock the SA of the group, to which there is no route: nothing is
+    sent."""
+    values = {"FAMILY": u16(socket.AF_INET), "DST": socket.inet_pton(socket.AF_INET, GROUP),
+              "SPI": be32(GROUP_SPI), "CLOCK_RATE": u32(2), "CLOCK_SIZE": u32(100)}
+    values.update(named)
+    return b"".join(attr(f"SA_{name}", data) for name, data in values.items()
+                    if data is not None)
+
+
+def other_clock(spi, **named):
+    return clock(DST=socket.inet_pton(socket.AF_INET, DST), SPI=be32(spi), **named)
+
+
 def port(number):
     return attr("LISTEN_PORT", be16(number))
 
@@ -150,6 +164,12 @@ def wrong_attributes(prefix, good, numbers):
     return requests
 
 
+CLOCK = {"FAMILY": u16(2), "SPI": be32(GROUP_SPI), "MARK": u32(0), "CLOCK_RATE": u32(2),
+         "CLOCK_SIZE": u32(100)}
+CLOCK_OFF = "CLOCK_SET", clock(CLOCK_RATE=u32(0), CLOCK_SIZE=None)
+NO_RATE = "VPE: the request names no rate"
+RATE = "VPE: too many packets a second for the lanes of one CPU"
+CLOCK_SIZE = "VPE: no packet can have that size"
 WINDOW = {"FAMILY": u16(2), "SPI": be32(SPI), "SENDER_ID": u16(0), "WINDOW_ID": u16(3),
           "SEQ": u64(100)}
 
@@ -198,7 +218,25 @@ COMMANDS = {
          (window(SPI=be32(ESP_SPI)), ESP),
          (window() + attr("WINDOW_DIRECTION", u32(1)), UNSUPPORTED)] +
         wrong_attributes("WINDOW", window(), WINDOW)),
+    "CLOCK_SET": (
+        [(clock(), CLOCK_OFF), (clock(CLOCK_SIZE=u32(65483)), CLOCK_OFF),
+         (clock(FAMILY=None, DST=None, MARK=u32(0)), CLOCK_OFF)],
+        [(b"", NO_RATE), (clock(CLOCK_RATE=None), NO_RATE),
+         (clock(SPI=None), "VPE: the request names no SPI"),
+         (clock(SPI=be32(GROUP_SPI + 1)), NO_SA), (clock(FAMILY=u16(10)), NO_SA),
+         (clock(MARK=u32(1)), NO_SA), (clock(DST=bytes(5)), NO_SA),
+         (clock(DST=b""), SIZE), (clock(CLOCK_RATE=u32(1000001)), RATE),
+         (clock(CLOCK_RATE=u32(0xffffffff)), RATE), (clock(CLOCK_SIZE=None), CLOCK_SIZE),
+         (clock(CLOCK_SIZE=u32(63)), CLOCK_SIZE), (clock(CLOCK_SIZE=u32(65484)), CLOCK_SIZE),
+         (clock(CLOCK_SIZE=u32(0xffffffff)), CLOCK_SIZE),
+         (other_clock(ESP_SPI), "VPE: a clock is for VPE in tunnel mode"),
+         (other_clock(SPI, CLOCK_SIZE=u32(1449)),
+          "VPE: the path does not take packets of that size"),
+         (clock() + attr("SA_CLASSES", u32(1)), UNSUPPORTED)] +
+        wrong_attributes("SA", clock(), CLOCK)),
 }
+# Of which set a command's attributes are, if that has another name
+SETS = {"CLOCK": "SA"}
 # Only told; of windows all of it, as what a right request does to it is looked at
 TOLD = {
     "NETNS": ["STATS", "DROPS", "PAD"],
@@ -267,8 +305,9 @@ def complete():
                              text, re.S)
         named = {NUMBERS[name] for name in re.findall(r"\[VPE_(\w+)\]", policy)}
         tried = {number for body, _ in COMMANDS[command][0] for number, _ in attributes(body)}
+        prefix = command.split("_", maxsplit=1)[0]
         names = [name for name, number in NUMBERS.items()
-                 if name.startswith(f"A_{command.split('_', maxsplit=1)[0]}_") and
+                 if name.startswith(f"A_{SETS.get(prefix, prefix)}_") and
                  number in named - tried]
         if names:
             wrong(f"{command}: the table has no right value of {' '.join(names)}")
