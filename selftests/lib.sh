@@ -177,6 +177,11 @@ must_fail() {
 		fail "failed without saying '$pattern': $*: $(<"$TMP/must_fail")"
 }
 
+# kernel_from VERSION: is this one as new?
+kernel_from() {
+	printf '%s\n' $1 "$(uname -r)" | sort -VC
+}
+
 # count MANY FEW: FEW on a slow machine, or in haste
 count() {
 	if [ "$KSFT_MACHINE_SLOW" = yes ] || in_haste; then echo "$2"; else echo "$1"; fi

@@ -226,10 +226,6 @@ by_hand() {
 		0x2000 "$(random_key 16)"
 }
 
-kernel_from() {
-	printf '%s\n' $1 "$(uname -r)" | sort -VC
-}
-
 # In kernels from 6.13 on
 one_cpu() {
 	kernel_from 6.13 || skip "this kernel has no SAs of one CPU"

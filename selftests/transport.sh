@@ -13,6 +13,8 @@ sent() {
 	local f=$1 n
 
 	n=$(count 54 18)
+	[ $f = 4 ] || [[ ${SA_ARGS[*]} != *espinudp* ]] || kernel_from 6.8 ||
+		skip "older kernels do not find UDP's port behind extension headers"
 	run ns_exec "$HV1" ethtool -K eth0 tx off	# the device's checksums
 	defer ns_exec "$HV1" ethtool -K eth0 tx on
 	begin $f

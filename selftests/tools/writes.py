@@ -128,10 +128,10 @@ def group_window(sender, **named):
 
 
 def clock(**named):
-    """A request to clock the SA of the group, to which there is no route: nothing is
-    sent."""
+    """A request to clock the SA of the group, so slowly that nothing is sent before it
+    is undone."""
     values = {"FAMILY": u16(socket.AF_INET), "DST": socket.inet_pton(socket.AF_INET, GROUP),
-              "SPI": be32(GROUP_SPI), "CLOCK_RATE": u32(2), "CLOCK_SIZE": u32(100)}
+              "SPI": be32(GROUP_SPI), "CLOCK_RATE": u32(1), "CLOCK_SIZE": u32(100)}
     values.update(named)
     return b"".join(attr(f"SA_{name}", data) for name, data in values.items()
                     if data is not None)
@@ -164,12 +164,13 @@ def wrong_attributes(prefix, good, numbers):
     return requests
 
 
-CLOCK = {"FAMILY": u16(2), "SPI": be32(GROUP_SPI), "MARK": u32(0), "CLOCK_RATE": u32(2),
+CLOCK = {"FAMILY": u16(2), "SPI": be32(GROUP_SPI), "MARK": u32(0), "CLOCK_RATE": u32(1),
          "CLOCK_SIZE": u32(100)}
 CLOCK_OFF = "CLOCK_SET", clock(CLOCK_RATE=u32(0), CLOCK_SIZE=None)
 NO_RATE = "VPE: the request names no rate"
 RATE = "VPE: too many packets a second for the lanes of one CPU"
 CLOCK_SIZE = "VPE: no packet can have that size"
+PATH = "VPE: the path does not take packets of that size"
 WINDOW = {"FAMILY": u16(2), "SPI": be32(SPI), "SENDER_ID": u16(0), "WINDOW_ID": u16(3),
           "SEQ": u64(100)}
 
@@ -219,7 +220,7 @@ COMMANDS = {
          (window() + attr("WINDOW_DIRECTION", u32(1)), UNSUPPORTED)] +
         wrong_attributes("WINDOW", window(), WINDOW)),
     "CLOCK_SET": (
-        [(clock(), CLOCK_OFF), (clock(CLOCK_SIZE=u32(65483)), CLOCK_OFF),
+        [(clock(), CLOCK_OFF), (clock(CLOCK_SIZE=u32(1448)), CLOCK_OFF),
          (clock(FAMILY=None, DST=None, MARK=u32(0)), CLOCK_OFF)],
         [(b"", NO_RATE), (clock(CLOCK_RATE=None), NO_RATE),
          (clock(SPI=None), "VPE: the request names no SPI"),
@@ -230,8 +231,8 @@ COMMANDS = {
          (clock(CLOCK_SIZE=u32(63)), CLOCK_SIZE), (clock(CLOCK_SIZE=u32(65484)), CLOCK_SIZE),
          (clock(CLOCK_SIZE=u32(0xffffffff)), CLOCK_SIZE),
          (other_clock(ESP_SPI), "VPE: a clock is for VPE in tunnel mode"),
-         (other_clock(SPI, CLOCK_SIZE=u32(1449)),
-          "VPE: the path does not take packets of that size"),
+         (clock(CLOCK_SIZE=u32(1449)), PATH), (clock(CLOCK_SIZE=u32(65483)), PATH),
+         (other_clock(SPI, CLOCK_SIZE=u32(1449)), PATH),
          (clock() + attr("SA_CLASSES", u32(1)), UNSUPPORTED)] +
         wrong_attributes("SA", clock(), CLOCK)),
 }
