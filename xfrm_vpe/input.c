@@ -412,7 +412,7 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 	struct vpe_window *w;
 
 	verdict = vpe_context_commit(ctx, rx->num.window, rx->num.seq,
-				     rx->skb->len, &w);
+				     rx->skb->len - rx->sa->icv_len, &w);
 	switch (verdict) {
 	case VPE_FRESH:
 		break;
