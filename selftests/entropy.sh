@@ -167,11 +167,8 @@ for _ in range(each):
 
 # sniff [FILTER]: what reaches hv2 in UDP to port 4500, or as told, from here on
 sniff() {
-	nsenter --net="/run/netns/$HV2" tcpdump -Z root --immediate-mode -s 96 -U -n -p -i eth0 \
-		-w "$TMP/ports.pcap" "${1:-udp dst port 4500} and (src ${OUTER[41]} or src ${OUTER[61]})" 2>"$TMP/ports.err" &
-	sniffer=$!
-	defer stop_pid $sniffer
-	slowwait in_file 'listening on' "$TMP/ports.err"
+	dump_start "$HV2" eth0 "$TMP/ports.pcap" -s 96 -U -w - \
+		"${1:-udp dst port 4500} and (src ${OUTER[41]} or src ${OUTER[61]})"
 }
 
 # sniffed_lines [-v]
@@ -186,7 +183,7 @@ sniffed_is() {
 # sniffed N: the source ports of N packets, to $ports, one each
 sniffed() {
 	slowwait sniffed_is $1
-	stop_pid $sniffer
+	stop_pid $dump_pid
 	ports=$(sniffed_lines | sed -n 's/.*[.]\([0-9]*\) > .*/\1/p' | sort -nu)
 }
 

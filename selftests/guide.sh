@@ -237,10 +237,7 @@ hiding() {
 overlay() {
 	chapter "$1"
 	sniffed=$TMP/overlay
-	nsenter --net="/run/netns/$HV2" tcpdump -Z root --immediate-mode -l -n -p -i eth0 \
-		"udp dst port 4500 and src host ${OUTER[41]}" >"$sniffed" 2>"$sniffed.err" &
-	defer stop_pid $!
-	slowwait in_file 'listening on' "$sniffed.err"
+	dump_start "$HV2" eth0 "$sniffed" -l "udp dst port 4500 and src host ${OUTER[41]}"
 	counters_mark_quiet
 	ns_exec "$HV1" bash -c 'for i in {1..20}; do echo -n . >/dev/udp/10.2.0.2/9; done'
 	ping_ok "$HV1" 2 $((1408 - 28)) 10.2.0.2 -M 'do'

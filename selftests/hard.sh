@@ -102,12 +102,9 @@ all_received() {
 # itself after COUNT
 capture_pid=''
 capture_start() {
-	: >"$3.err"	# what stood there is not to be waited for
-	nsenter --net="/run/netns/$1" tcpdump -Z root -n -p -U -s 2048 --immediate-mode -i "$2" -B 16384 ${4:+-c "$4"} \
-		-w "$3" 'proto 50 or (ip6 proto 50) or udp dst port 4500' 2>"$3.err" &
-	capture_pid=$!
-	defer stop_pid $capture_pid
-	slowwait in_file 'listening on' "$3.err"
+	dump_start "$1" "$2" "$3" -U -s 2048 -B 16384 ${4:+-c "$4"} -w - \
+		'proto 50 or (ip6 proto 50) or udp dst port 4500'
+	capture_pid=$dump_pid
 }
 
 # capture_written FILE [COUNT]: whether it has all that the kernel had for tcpdump

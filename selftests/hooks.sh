@@ -385,12 +385,8 @@ xdps() {
 # Sniffers
 
 sniff_start() {
-	: >"$TMP/sniff.$1.err"
-	nsenter --net="/run/netns/$1" tcpdump -Z root --immediate-mode -l -e -n -p -i eth0 \
-		"$2" >"$TMP/sniff.$1" 2>"$TMP/sniff.$1.err" &
-	sniffers+=($!)
-	defer stop_pid $!
-	slowwait in_file 'listening on' "$TMP/sniff.$1.err"
+	dump_start "$1" eth0 "$TMP/sniff.$1" -l -e "$2"
+	sniffers+=($dump_pid)
 }
 
 # sniffed NS: the kinds of packets that were seen there, and how many

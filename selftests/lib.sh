@@ -256,6 +256,18 @@ stop_pid() {
 	return 0
 }
 
+# dump_start NS DEV FILE TCPDUMP-ARG...: from here on, in the background, until
+# $dump_pid is stopped; what it prints goes to FILE, what it has to say to FILE.err
+dump_start() {
+	: >"$3.err"	# what stood there is not to be waited for
+	# Not ns_exec: a function in the background is a shell more.
+	nsenter --net="/run/netns/$1" tcpdump -Z root --immediate-mode -n -p -i "$2" \
+		"${@:4}" >"$3" 2>>"$3.err" &
+	dump_pid=$!
+	defer stop_pid $dump_pid
+	slowwait in_file 'listening on' "$3.err"
+}
+
 ##############################################################################
 # Namespaces
 
@@ -838,16 +850,8 @@ wire_start() {
 	[ -z "${1-}" ] || allowed+=" or ($1)"
 	wire_pids=()
 	for hv in HV1 HV2; do
-		: >"$TMP/clear.$hv.err"
-		# Not ns_exec: a function in the background is a shell more.
-		nsenter --net="/run/netns/${!hv}" tcpdump -Z root --immediate-mode -l -n \
-			-p -i eth0 "outbound and not ($allowed)" \
-			>"$TMP/clear.$hv" 2>>"$TMP/clear.$hv.err" &
-		wire_pids+=($!)
-		defer stop_pid $!
-	done
-	for hv in HV1 HV2; do
-		slowwait in_file 'listening on' "$TMP/clear.$hv.err"
+		dump_start "${!hv}" eth0 "$TMP/clear.$hv" -l "outbound and not ($allowed)"
+		wire_pids+=($dump_pid)
 	done
 }
 

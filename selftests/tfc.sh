@@ -10,11 +10,8 @@
 # frames_start: from here on, time and length of what HV1 sends to HV2 go to
 # $TMP/frames
 frames_start() {
-	nsenter --net="/run/netns/$HV1" tcpdump -Z root --immediate-mode -l -n -p -i eth0 -e -tt -q \
-		"outbound and (ip proto 50 or ip6 proto 50 or udp dst port 4500)" \
-		>"$TMP/frames" 2>"$TMP/frames.err" &
-	defer stop_pid $!
-	slowwait in_file 'listening on' "$TMP/frames.err"
+	dump_start "$HV1" eth0 "$TMP/frames" -l -e -tt -q \
+		"outbound and (ip proto 50 or ip6 proto 50 or udp dst port 4500)"
 }
 
 # sizes: lengths of the frames so far, without Ethernet's header, how often each

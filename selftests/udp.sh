@@ -64,8 +64,14 @@ windows() {
 	ip -n "$1" -j xfrm vpe window show "$2" | jq -r "$3"
 }
 
+# capture_flows FILTER: on the receiver's wire
+capture_flows() {
+	dump_start "$HV2" eth0 "$TMP/flows.pcap" -s 96 -U -w - "$1"
+}
+
+# captured_lines [FILTER]
 captured_lines() {
-	tcpdump -n -r "$TMP/flows.pcap" 2>/dev/null
+	tcpdump -n -r "$TMP/flows.pcap" "$@" 2>/dev/null
 }
 
 captured() {
@@ -78,10 +84,7 @@ flows() {
 
 	begin $f
 	sink
-	nsenter --net="/run/netns/$HV2" tcpdump -Z root --immediate-mode -s 96 -U -n -p -i eth0 \
-		-w "$TMP/flows.pcap" "udp dst port 4500" 2>"$TMP/flows.err" &
-	defer stop_pid $!
-	slowwait in_file 'listening on' "$TMP/flows.err"
+	capture_flows 'udp dst port 4500'
 	counters_mark
 	datagrams "$HV1" 100 5 ${INNER[42]}
 	carried 500 0
@@ -106,11 +109,7 @@ fixed() {
 	local f=$1
 
 	begin $f
-	nsenter --net="/run/netns/$HV2" tcpdump -Z root --immediate-mode -l -n -p -i eth0 \
-		"udp dst port 4500 and not udp src port 4501" \
-		>"$TMP/fixed" 2>"$TMP/fixed.err" &
-	defer stop_pid $!
-	slowwait in_file 'listening on' "$TMP/fixed.err"
+	dump_start "$HV2" eth0 "$TMP/fixed" -l "udp dst port 4500 and not udp src port 4501"
 	datagrams "$HV1" 20 1 ${INNER[62]}
 	ping_ok "$HV1" 2 56 ${INNER[42]}
 	counters_check hv1:$SPI12:tx-packets==22 hv2:$SPI12:rx-packets==22 \
@@ -161,19 +160,14 @@ lanes() {
 	carried 1 1
 }
 
-# (Of "inbound" packets tcpdump loses the first one.)
-# without_checksum FILTER: how many packets of a ping match, on the receiver's wire;
-# to $none
+# without_checksum FILTER: how many packets of a ping of three match, on the
+# receiver's wire; to $none
 without_checksum() {
-	nsenter --net="/run/netns/$HV2" tcpdump -Z root --immediate-mode -l -n -p -i eth0 \
-		"udp dst port 4500 and (dst host ${OUTER[42]} or dst host ${OUTER[62]}) and $1" >"$TMP/sums" 2>"$TMP/sums.err" &
-	local pid=$!
-	slowwait in_file 'listening on' "$TMP/sums.err"
+	capture_flows "udp dst port 4500 and (dst host ${OUTER[42]} or dst host ${OUTER[62]})"
 	ns_exec "$HV1" ping -q -n -c 3 -i 0.05 -W 0.5 ${INNER[42]} >"$TMP/ping"
-	counters_wait_quiet
-	pause "$(slowly 0.5 2)"
-	stop_pid $pid
-	none=$(grep -c UDP "$TMP/sums")
+	slowwait captured 3
+	stop_pid $dump_pid
+	none=$(captured_lines "$1" | wc -l)
 }
 
 # Checksums or none in both families, as set, and as permitted by the receiver
