@@ -189,7 +189,7 @@ sniffed() {
 
 # The ports that stand for NVO3 are the namespace's to choose.
 nvo3_ports() {
-	local f=$1 to ports sniffer
+	local f=$1 to ports
 
 	begin $f
 	to=$(target $f)
@@ -234,7 +234,7 @@ other_port() {
 # Fragments of one packet share a port: that of their addresses. (They are made
 # before encryption by a tenant; IPv6's at the hypervisor, too.)
 fragments() {
-	local f=$1 inner ports sniffer
+	local f=$1 inner ports
 
 	begin $f
 	for inner in 4 6; do
@@ -248,7 +248,7 @@ fragments() {
 
 # On protocol 50, IPv6's flow label alone
 labels() {
-	local n sniffer ports
+	local n ports
 
 	begin 6
 	sink

@@ -104,6 +104,7 @@ capture_pid=''
 capture_start() {
 	dump_start "$1" "$2" "$3" -U -s 2048 -B 16384 ${4:+-c "$4"} -w - \
 		'proto 50 or (ip6 proto 50) or udp dst port 4500'
+	# shellcheck disable=SC2154	# of lib.sh
 	capture_pid=$dump_pid
 }
 
