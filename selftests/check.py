@@ -77,9 +77,16 @@ class Report:
             elif verdict == "skip":
                 self.skipped += 1
             else:
-                self.failures += [(where, name)] * count
+                self.failures += [(where, name, why or said(log))] * count
                 for line in log[-TAIL:]:
                     print(f"        | {line}", flush=True)
+
+
+def said(log):
+    """What a test that failed says of it, of all its lines."""
+    lines = [line.lstrip("# ") for line in log]
+    return next((line for line in lines if line.startswith("FAIL: ")),
+                lines[-1] if lines else "")
 
 
 class Level:
@@ -203,7 +210,7 @@ class Job:
             stopping.set()
         except Exception:
             traceback.print_exc()
-            self.report.failures.append((self.where, f"{self.name}: check.py failed"))
+            self.report.failures.append((self.where, self.name, "check.py failed"))
 
     def read(self):
         tail = []
@@ -576,8 +583,8 @@ def summary(report, jobs, began):
         print(f"{job.name:<24} {job.took:6.0f} s")
     if report.failures:
         print("\nFailed:")
-        for where, name in dict.fromkeys(report.failures):
-            print(f"  {where:<7} {name}")
+        for where, name, why in dict.fromkeys(report.failures):
+            print(f"  {where:<7} {name}" + (f"\n{'':10}{why[:70]}" if why else ""))
     print(f"\n{(time.time() - began) / 60:.1f} minutes; logs in build/check/")
     failed = len(report.failures)
     print(f"{report.passed} passed, {failed} failed, {report.skipped} skipped", flush=True)

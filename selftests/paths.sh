@@ -122,12 +122,13 @@ per_packet() {
 	defer ns_exec "$ROUTER" nft delete table ip spray
 }
 
-# send PACKETS [RATE]: of 512 flows, or $flows; how many in a second to $pps
+# send PACKETS [RATE]: of 512 flows, or $flows, on all CPUs, or $cpus; how many in a
+# second to $pps
 send() {
 	local began took n=${flows:-512}
 
 	began=$(now_ms)
-	run ns_exec "$HV1" "$tools/manyflows" send -f $n -n $(($1 / n)) -b 1 ${2:+-r "$2"} \
+	run ns_exec "$HV1" ${cpus:+taskset -c $cpus} "$tools/manyflows" send -f $n -n $(($1 / n)) -b 1 ${2:+-r "$2"} \
 		9 ${INNER[42]} >"$TMP/sent"
 	took=$(($(now_ms) - began))
 	pps=$(($1 / n * n * 1000 / (took ? took : 1)))
@@ -192,9 +193,10 @@ sprayed() {
 	reordered
 }
 
-# ordered N RATE: of N packets at that rate, what came out of order, to $reordered
+# ordered N RATE: of N packets at that rate, what came out of order, to $reordered. All
+# on one CPU: two, of which one waits for its host, put packets out of order, too.
 ordered() {
-	local pid words
+	local pid words cpus=0
 
 	straight vpe replay-window 64
 	nsenter --net="/run/netns/$HV2" "$tools/manyflows" recv -i 3000 9 >"$TMP/flows" &
