@@ -149,12 +149,17 @@ gaps() {
 		END { printf "%d %s %.1f %.1f\n", frames, sizes, gap[int((n + 1) / 2)], gap[int(n * 0.9)] }'
 }
 
-# observed FAMILY RATE SECONDS: an idle SA and a busy one look the same
+# observed FAMILY RATE SECONDS: an idle SA and a busy one look the same. What other
+# work takes from this machine differs from time to time: a difference shows each time.
 observed() {
-	local f=$1 rate=$2 seconds=$3 idle busy
-
-	begin_clocked $f $rate 1000
+	begin_clocked $1 $2 1000
 	frames_start
+	look_the_same "$@" || look_the_same "$@" || look_the_same "$@" || fail "idle and busy differ"
+}
+
+look_the_same() {
+	local f=$1 rate=$2 seconds=$3 idle busy pid
+
 	pause 0.5
 	counters_mark
 	frames_of $seconds idle
@@ -162,11 +167,13 @@ observed() {
 	[ "$(grown hv1:$SPI12:tx-packets)" = 0 ] || fail "not idle"
 	[ "$(grown hv1:$SPI12:tx-fill)" -gt $((rate * seconds / 2)) ] || fail "no fill packets"
 	nsenter --net="/run/netns/$HV1" ping -q -i 0.02 -s 300 "$(target $f)" >"$TMP/ping" &
-	defer stop_pid $!
+	pid=$!
+	defer stop_pid $pid
 	pause 0.5
 	counters_mark
 	frames_of $seconds busy
 	counters_growth
+	stop_pid $pid
 	[ "$(grown hv1:$SPI12:tx-packets)" -gt $((seconds * 5)) ] || fail "not busy"
 	idle=$(gaps "$TMP/frames.idle") busy=$(gaps "$TMP/frames.busy")
 	echo "frames, sizes, median and 90 % of gaps in ms: idle $idle, busy $busy"
@@ -177,7 +184,7 @@ observed() {
 		for (n = 1; n <= 4; n++)
 			if (n != 2 && (b[n] < i[n] * (1 - jitter) || b[n] > i[n] * (1 + jitter)))
 				exit 1
-	}' || fail "idle and busy differ"
+	}'
 }
 
 # clocked FAMILY: all that is sent arrives, and nothing stays behind when the clock

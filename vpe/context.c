@@ -48,17 +48,25 @@ static u64 vpe_context_ids;
  * struct vpe_epoch - what new contexts must stay above
  * @offset: largest (real - boot time) seen since load, nanoseconds
  * @used: highest number used by a context that is gone
+ * @distrusted: the clock is not to be trusted while (real - boot time) is
+ *	@stale, nanoseconds
  */
 static struct vpe_epoch {
 	s64	offset;
 	u64	used;
+	bool	distrusted;
+	s64	stale;
 } vpe_epoch;
+
+/* Real time less boot time, nanoseconds: changes when the clock is set, and then only. */
+static s64 vpe_clock_offset(void)
+{
+	return ktime_mono_to_any(0, TK_OFFS_REAL) - ktime_mono_to_any(0, TK_OFFS_BOOT);
+}
 
 static void __vpe_clock_sample(void)
 {
-	s64 offset = ktime_get_real_ns() - ktime_get_boottime_ns();
-
-	vpe_epoch.offset = max(vpe_epoch.offset, offset);
+	vpe_epoch.offset = max(vpe_epoch.offset, vpe_clock_offset());
 }
 
 /**
@@ -77,13 +85,34 @@ void vpe_clock_sample(void)
 }
 
 /**
+ * vpe_clock_distrust - the clock does not know how late it is
+ *
+ * It stood still while the machine's snapshot did.
+ *
+ * Context: process or softirq.
+ */
+void vpe_clock_distrust(void)
+{
+	spin_lock_bh(&vpe_contexts_lock);
+	vpe_epoch.stale = vpe_clock_offset();
+	vpe_epoch.distrusted = true;
+	spin_unlock_bh(&vpe_contexts_lock);
+}
+
+/**
  * vpe_clock_is_set - has somebody set the host's clock?
  *
- * Return: false while it stands before 2024.
+ * Context: process or softirq.
+ * Return: false while it stands before 2024, or as it did at vpe_clock_distrust().
  */
 bool vpe_clock_is_set(void)
 {
-	return ktime_get_real_ns() >= VPE_CLOCK_MIN * NSEC_PER_SEC;
+	bool stale;
+
+	spin_lock_bh(&vpe_contexts_lock);
+	stale = vpe_epoch.distrusted && vpe_epoch.stale == vpe_clock_offset();
+	spin_unlock_bh(&vpe_contexts_lock);
+	return !stale && ktime_get_real_ns() >= VPE_CLOCK_MIN * NSEC_PER_SEC;
 }
 
 /**
@@ -432,7 +461,8 @@ static int vpe_context_start_esp(const struct vpe_context *ctx, u64 last, u64 *f
  *
  * Context: process or softirq.
  * Return: 0; -EBUSY if another context sends under this key; -ERANGE if @last is
- * too far ahead of the clock; -EOVERFLOW if no number is left.
+ * too far ahead of the clock; -EOVERFLOW if no number is left; -ESTALE if it was
+ * revoked.
  */
 int vpe_context_start(struct vpe_context *ctx, u64 last)
 {
@@ -442,15 +472,35 @@ int vpe_context_start(struct vpe_context *ctx, u64 last)
 	spin_lock_bh(&vpe_contexts_lock);
 	if (vpe_context_started(ctx))
 		goto out;
-	err = vpe_context_is_esp(ctx) ? vpe_context_start_esp(ctx, last, &first) :
+	err = ctx->revoked ? -ESTALE :
+	      vpe_context_is_esp(ctx) ? vpe_context_start_esp(ctx, last, &first) :
 					vpe_context_claim(ctx, last, &first);
 	if (err)
 		goto out;
+	ctx->quota = ctx->last - first + 1;
 	/* Pairs with vpe_context_started(). */
 	smp_store_release(&ctx->first, first);
 out:
 	spin_unlock_bh(&vpe_contexts_lock);
 	return err;
+}
+
+/**
+ * vpe_context_revoke - have a context send nothing any more
+ * @ctx: key context
+ *
+ * Its numbers may have been used by somebody who knows nothing of us. Its key, when
+ * it comes again, gets another context.
+ *
+ * Context: process or softirq.
+ */
+void vpe_context_revoke(struct vpe_context *ctx)
+{
+	spin_lock_bh(&vpe_contexts_lock);
+	ctx->revoked = true;
+	WRITE_ONCE(ctx->quota, 0);
+	hash_del(&ctx->node);
+	spin_unlock_bh(&vpe_contexts_lock);
 }
 
 /* The numbers of ESP; no machine wraps their 64-bit count. */
@@ -459,7 +509,7 @@ static int vpe_context_reserve_esp(struct vpe_context *ctx, unsigned int n,
 {
 	u64 sent = atomic64_add_return(n, &ctx->sent);
 
-	if (unlikely(sent - 1 > ctx->last - ctx->first))
+	if (unlikely(sent > READ_ONCE(ctx->quota)))
 		return -EOVERFLOW;
 	*seq = (struct vpe_seq) { .seq = ctx->first + sent - n };
 	return 0;
@@ -487,14 +537,15 @@ static struct vpe_lane __percpu *vpe_context_lane(struct vpe_context *ctx, u32 *
  * between here and the wire.
  *
  * Context: any but NMI.
- * Return: 0, or -EOVERFLOW when the window has used up its numbers.
+ * Return: 0, or -EOVERFLOW when the window has used up its numbers, or the context
+ * was revoked.
  */
 int vpe_context_reserve(struct vpe_context *ctx, u32 class, u32 flow,
 			unsigned int n, u32 bytes, struct vpe_seq *seq)
 {
 	u32 lane = flow & (ctx->lanes.per_cpu - 1);
-	u64 room = ctx->last - ctx->first, sent;
 	struct vpe_lane __percpu *counter;
+	u64 quota, sent;
 	int err = 0;
 
 	if (vpe_context_is_esp(ctx))
@@ -504,9 +555,10 @@ int vpe_context_reserve(struct vpe_context *ctx, u32 class, u32 flow,
 	preempt_disable();
 	lane += ctx->lanes.first + smp_processor_id() * ctx->lanes.per_cpu;
 	sent = this_cpu_add_return(counter->sent, n);
-	if (unlikely(sent - 1 > room)) {
-		/* It stands here, or enough further calls would wrap it. */
-		this_cpu_write(counter->sent, room + 1);
+	quota = READ_ONCE(ctx->quota);
+	if (unlikely(sent > quota)) {
+		/* It stands, or enough further calls would wrap it. */
+		this_cpu_write(counter->sent, max(quota, sent - n));
 		err = -EOVERFLOW;
 	} else {
 		this_cpu_add(counter->bytes, bytes);

@@ -95,6 +95,8 @@ struct vpe_sender {
  * struct vpe_context - counters and windows of one (namespace, key)
  * @first: number that each lane starts with; 0 while nothing was sent
  * @last: number that each lane ends with
+ * @quota: how many numbers each lane has from @first to @last; 0 before @first is
+ *	set, and when the context is revoked
  * @counter: of each class @lanes.per_cpu counters for each possible CPU; NULL
  *	from @classes on, and in ESP
  * @lanes: which windows are used
@@ -112,6 +114,7 @@ struct vpe_sender {
  * @id: number to show to users
  * @ref: holders; the last one out ends the sending claim
  * @claimed: this context may send under the key; under vpe_contexts_lock
+ * @revoked: nothing is sent by it any more; likewise
  * @node: in vpe_contexts
  * @rcu: frees it
  * @sent: numbers of ESP taken so far, by all CPUs
@@ -125,6 +128,7 @@ struct vpe_sender {
 struct vpe_context {
 	u64			first;
 	u64			last;
+	u64			quota;
 	struct vpe_lane __percpu *counter[VPE_CLASSES];
 	struct vpe_lanes	lanes;
 	u32			classes;
@@ -140,6 +144,7 @@ struct vpe_context {
 	u64			id;
 	refcount_t		ref;
 	bool			claimed;
+	bool			revoked;
 	struct hlist_node	node;
 	struct rcu_head		rcu;
 	atomic64_t		sent ____cacheline_aligned_in_smp;
@@ -159,6 +164,7 @@ void vpe_contexts_init(void);
 void vpe_contexts_exit(void);
 bool vpe_clock_is_set(void);
 void vpe_clock_sample(void);
+void vpe_clock_distrust(void);
 
 int vpe_lanes_set(struct vpe_lanes *lanes, u32 first, u32 want);
 int vpe_context_add_classes(struct vpe_context *ctx, u32 classes);
@@ -174,6 +180,7 @@ bool vpe_context_has_key(const struct vpe_context *ctx, const void *key,
 void vpe_context_put(struct vpe_context *ctx);
 
 int vpe_context_start(struct vpe_context *ctx, u64 last);
+void vpe_context_revoke(struct vpe_context *ctx);
 int vpe_context_reserve(struct vpe_context *ctx, u32 class, u32 flow,
 			unsigned int n, u32 bytes, struct vpe_seq *seq);
 u64 vpe_context_sent(const struct vpe_context *ctx, u32 window);

@@ -8,11 +8,16 @@
  * to the xfrm_state is gone, which bundles hold while anybody can send with
  * them. What the key must not lose lives on in its context (vpe/context.c).
  *
- * Locks: vpe_sa_mutex guards vpe_sa_list, what SAs fold, and which SA holds a
- * key; taken inside xfrm's configuration mutexes; x->lock is taken inside it.
+ * Locks: vpe_sa_mutex guards vpe_sa_list, what SAs fold, which SA holds a key, and
+ * how often the machine went back to a snapshot; taken inside xfrm's configuration
+ * mutexes; x->lock is taken inside it.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/random.h>
 #include <net/ip6_route.h>
 #include <net/route.h>
 
@@ -26,6 +31,7 @@ DEFINE_STATIC_KEY_DEFERRED_FALSE(vpe_sas_used, HZ);
 
 static struct rhltable vpe_sas;
 static u64 vpe_sa_ids;
+static unsigned int vpe_restores;
 
 static const struct rhashtable_params vpe_sa_params = {
 	.head_offset = offsetof(struct vpe_sa, node),
@@ -534,11 +540,17 @@ static void vpe_sa_dress(struct vpe_sa *sa, struct xfrm_state *x)
 		x->tfcpad = VPE_TFCPAD_NO_OFFLOAD;
 }
 
-static int vpe_sa_enter(struct vpe_sa *sa, struct netlink_ext_ack *extack)
+static int vpe_sa_enter(struct vpe_sa *sa, unsigned int restores,
+			struct netlink_ext_ack *extack)
 {
 	int err = -EEXIST;
 
 	mutex_lock(&vpe_sa_mutex);
+	if (restores != vpe_restores) {
+		NL_SET_ERR_MSG(extack, "VPE: the machine went back to a snapshot meanwhile");
+		err = -EAGAIN;
+		goto out;
+	}
 	if (vpe_key_is_taken(sa)) {
 		NL_SET_ERR_MSG(extack, "VPE: another SA of this namespace holds this key");
 		goto out;
@@ -863,6 +875,7 @@ static void vpe_clash_warn(struct xfrm_state *x, struct netlink_ext_ack *extack)
  */
 int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack)
 {
+	unsigned int restores = READ_ONCE(vpe_restores);
 	const char *why = vpe_refuse(x);
 	struct vpe_sa *sa;
 	int err;
@@ -876,8 +889,12 @@ int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack)
 		goto refused;
 	}
 	if (x->props.extra_flags & VPE_SA_FLAG_VPE && !vpe_clock_is_set()) {
-		NL_SET_ERR_MSG(extack,
-			       "VPE: the clock is not set (before 2024), sequence numbers could repeat");
+		if (restores)
+			NL_SET_ERR_MSG(extack,
+				       "VPE: the clock was not set since the machine went back to a snapshot, sequence numbers could repeat");
+		else
+			NL_SET_ERR_MSG(extack,
+				       "VPE: the clock is not set (before 2024), sequence numbers could repeat");
 		err = -EAGAIN;
 		goto refused;
 	}
@@ -892,7 +909,7 @@ int vpe_sa_create(struct xfrm_state *x, struct netlink_ext_ack *extack)
 			       "VPE: the cipher or memory for the SA is not to be had");
 		goto refused;
 	}
-	err = vpe_sa_enter(sa, extack);
+	err = vpe_sa_enter(sa, restores, extack);
 	if (err) {
 		vpe_sa_free(sa);
 		goto refused;
@@ -919,6 +936,31 @@ void vpe_sa_destroy(struct vpe_sa *sa)
 	vpe_sa_free(sa);
 }
 
+/*
+ * This machine is a copy of one that went on, and may have used any number that
+ * comes next here: nothing is sent any more under the keys that are there. Their SAs
+ * expire when they are folded.
+ */
+static int vpe_restored(struct notifier_block *nb, unsigned long action, void *data)
+{
+	unsigned int n = 0;
+	struct vpe_sa *sa;
+
+	vpe_clock_distrust();
+	mutex_lock(&vpe_sa_mutex);
+	WRITE_ONCE(vpe_restores, vpe_restores + 1);
+	list_for_each_entry(sa, &vpe_sa_list, list) {
+		vpe_context_revoke(sa->ctx);
+		n++;
+	}
+	mutex_unlock(&vpe_sa_mutex);
+	pr_warn("the machine went back to a snapshot: its %u SAs end, and no VPE SA is taken until the clock was set\n",
+		n);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vpe_restore_nb = { .notifier_call = vpe_restored };
+
 /**
  * vpe_sa_init - make the table of SAs
  *
@@ -926,7 +968,16 @@ void vpe_sa_destroy(struct vpe_sa *sa)
  */
 int vpe_sa_init(void)
 {
-	return rhltable_init(&vpe_sas, &vpe_sa_params);
+	int err = rhltable_init(&vpe_sas, &vpe_sa_params);
+
+	if (err)
+		return err;
+	if (!IS_ENABLED(CONFIG_VMGENID))
+		pr_info("this kernel has no VMGENID: when a virtual machine goes back to a snapshot it is not noticed\n");
+	err = register_random_vmfork_notifier(&vpe_restore_nb);
+	if (err)
+		rhltable_destroy(&vpe_sas);
+	return err;
 }
 
 /**
@@ -934,6 +985,7 @@ int vpe_sa_init(void)
  */
 void vpe_sa_exit(void)
 {
+	unregister_random_vmfork_notifier(&vpe_restore_nb);
 	vpe_stats_exit();
 	static_key_deferred_flush(&vpe_sas_used);
 	rhltable_destroy(&vpe_sas);

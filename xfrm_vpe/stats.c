@@ -260,6 +260,21 @@ static void vpe_tell_near_end(struct vpe_sa *sa)
 	vpe_notify(sa, VPE_EVENT_KIND_NEAR_END, 0, last, NULL);
 }
 
+/* As xfrm does when a hard limit is reached. */
+static void vpe_expire_revoked(struct vpe_sa *sa)
+{
+	struct xfrm_state *x = sa->x;
+
+	if (likely(!READ_ONCE(sa->ctx->revoked)))
+		return;
+	spin_lock_bh(&x->lock);
+	if (x->km.state == XFRM_STATE_VALID) {
+		x->km.state = XFRM_STATE_EXPIRED;
+		hrtimer_start(&x->mtimer, 0, HRTIMER_MODE_REL_SOFT);
+	}
+	spin_unlock_bh(&x->lock);
+}
+
 /* Is it time for the flows of a namespace to change windows? */
 static void vpe_flow_rekey(struct vpe_net *vnet)
 {
@@ -299,6 +314,7 @@ static void vpe_fold_work(struct work_struct *work)
 	mutex_lock(&vpe_sa_mutex);
 	list_for_each_entry(sa, &vpe_sa_list, list) {
 		vpe_stats_fold(sa);
+		vpe_expire_revoked(sa);
 		vpe_flow_rekey(sa->vnet);
 		/* A clone of xfrm_state_migrate() nobody told us of. */
 		vpe_km_allow_gso(sa->x);

@@ -102,6 +102,12 @@ u64 ktime_get_boottime_ns(void)
 	return shim_boot_ns;
 }
 
+/* Monotonic time is boot time here. */
+ktime_t ktime_mono_to_any(ktime_t mono, enum tk_offsets offs)
+{
+	return mono + (offs == TK_OFFS_REAL ? shim_real_ns - shim_boot_ns : 0);
+}
+
 void get_random_bytes(void *buf, size_t len)
 {
 	u8 *p = buf;

@@ -119,6 +119,17 @@ static void clock_set(void)
 	expect(!vpe_clock_is_set());
 	shim_real_ns = new_year_2024;
 	expect(vpe_clock_is_set());
+
+	/* not by itself, nor by going on; by being set */
+	vpe_clock_distrust();
+	expect(!vpe_clock_is_set());
+	shim_real_ns += HOUR;
+	shim_boot_ns += HOUR;
+	expect(!vpe_clock_is_set());
+	shim_real_ns += 1;
+	expect(vpe_clock_is_set());
+	shim_real_ns = 1;
+	expect(!vpe_clock_is_set());
 }
 
 /* Deleted and added again, however the clock goes, a key meets fresh numbers. */
@@ -394,6 +405,7 @@ static void exhaustion(void)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		/* "used" is U64_MAX after the first: start by hand */
 		ctx->first = cases[i].last + 1;
+		ctx->quota = ctx->last - ctx->first + 1;
 		per_cpu_ptr(ctx->counter[0], 0)->sent = 0;
 		shim_cpu = 0;
 		seq = ctx->first;
@@ -443,6 +455,41 @@ static enum vpe_verdict commit(struct vpe_context *ctx, u32 id, u64 seq,
 {
 	*wp = NULL;
 	return vpe_context_commit(ctx, id, seq, 0, wp);
+}
+
+/* It sends nothing any more, whatever it sent before; its key begins anew. */
+static void revoked(void)
+{
+	struct vpe_context *old, *idle, *new;
+	u64 last;
+
+	load();
+	old = get(&here, KEY_A);
+	idle = get(&here, KEY_B);
+	expect_eq(vpe_context_start(old, 0), 0);
+	last = reserve(old, 0, 3) + 2;
+	vpe_context_revoke(old);
+	vpe_context_revoke(idle);
+	/* a lane that was used, one that was not */
+	expect_eq(reserve_error(old, 1), -EOVERFLOW);
+	shim_cpu = 1;
+	expect_eq(reserve_error(old, 1), -EOVERFLOW);
+	expect_eq(vpe_context_last(old, 0), last);
+	expect_eq(vpe_context_last(old, 1), 0);
+	expect_eq(vpe_context_start(idle, 0), -ESTALE);
+	expect(!vpe_context_started(idle));
+
+	new = get(&here, KEY_A);
+	expect(new != old, "the key finds it");
+	expect_eq(here.contexts.counter, 3);
+	shim_real_ns += HOUR;
+	expect_eq(vpe_context_start(new, 0), 0);
+	expect(new->first >= NOW + HOUR);
+	expect_eq(reserve(new, 0, 1), new->first);
+	vpe_context_put(old);
+	vpe_context_put(idle);
+	vpe_context_put(new);
+	unload();
 }
 
 static void windows(void)
@@ -777,6 +824,7 @@ static const struct test_case cases[] = {
 	{ "close_windows", close_windows },
 	{ "exhaustion", exhaustion },
 	{ "no_number_left", no_number_left },
+	{ "revoked", revoked },
 	{ "windows", windows },
 	{ "context_bound", context_bound },
 	{ "scope_bound", scope_bound },
