@@ -507,7 +507,7 @@ class Once:
     def end(self, status, tail):
         before = len(self.report.failures)
         super().end(status, tail)
-        if len(self.report.failures) == before:
+        if status == 0 and len(self.report.failures) == before:
             open(self.stamp, "w", encoding="utf-8").close()
 
 
