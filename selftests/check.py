@@ -530,9 +530,17 @@ class LongJob(Once, Job):
         self.once(name)
 
 
+class LongTests(Once, Tests):
+    """On this machine, as TAP."""
+
+    def __init__(self, name, command):
+        super().__init__(name, name, command)
+        self.once(name)
+
+
 def make_long_jobs(part, report):
     """The module loaded and unloaded more often under classic ESP, the kernel's own
-    tests for ESP and VPE, and every test on debug."""
+    tests for ESP and VPE, every test on debug, and fuzzing."""
     special = table("machines", None)
     cpus = {test: int(cpus) for test, _, cpus in reversed(special)}
     paired = [test for test, kernels, _ in special if "+" in kernels]
@@ -553,7 +561,9 @@ def make_long_jobs(part, report):
              if test != "peers" for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     jobs += [LongJob("demo-fabric", [f"{TOP}/demo/fabric/run", "-s"]),
-             LongJob("demo-qos", [f"{TOP}/demo/qos/run"])]
+             LongJob("demo-qos", [f"{TOP}/demo/qos/run"]),
+             LongTests("fuzz", ["make", "-s", "--no-print-directory", "-C",
+                                f"{HERE}/fuzz", "check"])]
     if part:
         chosen = [job for job in jobs if job.name == part] or \
                  [job for job in jobs if fnmatch.fnmatch(job.name, part + "*")]

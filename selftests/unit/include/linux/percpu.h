@@ -4,7 +4,9 @@
 
 #include <linux/smp.h>
 
+#ifndef SHIM_PERCPU_STRIDE
 #define SHIM_PERCPU_STRIDE	65536
+#endif
 
 void *shim_alloc_percpu(size_t size);
 void free_percpu(void *p);
