@@ -48,8 +48,8 @@ static u64 vpe_context_ids;
  * struct vpe_epoch - what new contexts must stay above
  * @offset: largest (real - boot time) seen since load, nanoseconds
  * @used: highest number used by a context that is gone
- * @distrusted: the clock is not to be trusted while (real - boot time) is
- *	@stale, nanoseconds
+ * @distrusted: the clock is not to be trusted while (real - boot time) is @stale
+ * @stale: see there; nanoseconds
  */
 static struct vpe_epoch {
 	s64	offset;
