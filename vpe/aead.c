@@ -20,6 +20,9 @@
  *	packet	[ IP | SPI | seq | IV | ciphertext, ICV ... ]
  *	list	sg[-1]	                sg[0] ... sg[nents - 1]
  *		SPI, seq, IV: a copy
+ *
+ * Where what comes out must not go where what goes in is, op->dst is another such
+ * list, for that.
  */
 #include <linux/err.h>
 #include <linux/limits.h>
@@ -88,21 +91,24 @@ bool vpe_aead_is_async(struct crypto_aead *tfm)
  * @layout: of the packet
  * @priv: bytes for the caller, at op->priv
  * @nents: entries of the scatter list that the packet's parts take
+ * @dst_nents: entries that the places for what comes out take, all of them to be
+ *	filled at op->dst; 0: it goes where what goes in is
  *
  * Context: any.
  * Return: an op to be freed by kfree(), or NULL.
  */
 struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, enum vpe_layout layout,
-			    unsigned int priv, unsigned int nents)
+			    unsigned int priv, unsigned int nents, unsigned int dst_nents)
 {
 	struct scatterlist *list;
-	unsigned int req, sg;
+	unsigned int req, sg, n;
 	struct vpe_op *op;
 
 	req = ALIGN(sizeof(*op) + priv, CRYPTO_MINALIGN);
 	sg = ALIGN(req + sizeof(struct aead_request) +
 		   crypto_aead_reqsize(tfm), __alignof__(*op->sg));
-	op = kmalloc(sg + (nents + 1) * sizeof(*op->sg), GFP_ATOMIC);
+	n = nents + 1 + (dst_nents ? dst_nents + 1 : 0);
+	op = kmalloc(sg + n * sizeof(*op->sg), GFP_ATOMIC);
 	if (!op)
 		return NULL;
 
@@ -110,26 +116,44 @@ struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, enum vpe_layout layout,
 	op->req = (void *)op + req;
 	aead_request_set_tfm(op->req, tfm);
 	list = (void *)op + sg;
-	sg_init_table(list, nents + 1);
+	sg_init_table(list, n);
 	op->sg = list + vpe_is_esp(layout);
+	op->dst = dst_nents ? op->sg + nents + 1 : NULL;
+	op->dst_nents = dst_nents;
 	return op;
+}
+
+/* @nents entries of @sg, then VPE's ICV. */
+static void vpe_op_end_vpe(struct scatterlist *sg, unsigned int nents, struct vpe_hdr *hdr)
+{
+	sg_set_buf(&sg[nents], hdr->icv, VPE_ICV_LEN);
+	sg_mark_end(&sg[nents]);
 }
 
 static void vpe_op_prepare_vpe(struct vpe_op *op, struct vpe_hdr *hdr,
 			       unsigned int nents, unsigned int len)
 {
-	sg_set_buf(&op->sg[nents], hdr->icv, VPE_ICV_LEN);
-	sg_mark_end(&op->sg[nents]);
+	vpe_op_end_vpe(op->sg, nents, hdr);
+	if (op->dst)
+		vpe_op_end_vpe(op->dst, op->dst_nents, hdr);
 	memcpy(op->iv, vpe_hdr_iv(hdr, op->layout), VPE_IV_LEN);
 	aead_request_set_ad(op->req, 0);
-	aead_request_set_crypt(op->req, op->sg, op->sg, len, op->iv);
+	aead_request_set_crypt(op->req, op->sg, op->dst ?: op->sg, len, op->iv);
+}
+
+/* ESP's associated data, then @nents entries of @sg. Returns where that begins. */
+static struct scatterlist *vpe_op_begin_esp(struct vpe_op *op, struct scatterlist *sg,
+					    unsigned int nents)
+{
+	sg_set_buf(sg - 1, op->aad, vpe_formats[op->layout].aad_len);
+	sg_mark_end(&sg[nents - 1]);
+	return sg - 1;
 }
 
 static void vpe_op_prepare_esp(struct vpe_op *op, const struct vpe_esp_hdr *hdr,
 			       u64 seq, unsigned int nents, unsigned int len)
 {
-	unsigned int aad_len = vpe_formats[op->layout].aad_len;
-	struct scatterlist *list = op->sg - 1;
+	struct scatterlist *src, *dst;
 	__be32 *aad = op->aad;
 
 	*aad++ = hdr->spi;
@@ -139,10 +163,10 @@ static void vpe_op_prepare_esp(struct vpe_op *op, const struct vpe_esp_hdr *hdr,
 	memcpy(aad, &hdr->iv, VPE_ESP_IV_LEN);
 	memcpy(op->iv, &hdr->iv, VPE_ESP_IV_LEN);
 
-	sg_set_buf(list, op->aad, aad_len);
-	sg_mark_end(&op->sg[nents - 1]);
-	aead_request_set_ad(op->req, aad_len);
-	aead_request_set_crypt(op->req, list, list, len, op->iv);
+	src = vpe_op_begin_esp(op, op->sg, nents);
+	dst = op->dst ? vpe_op_begin_esp(op, op->dst, op->dst_nents) : src;
+	aead_request_set_ad(op->req, vpe_formats[op->layout].aad_len);
+	aead_request_set_crypt(op->req, src, dst, len, op->iv);
 }
 
 static void vpe_op_prepare(struct vpe_op *op, void *hdr, u64 seq,
@@ -157,7 +181,7 @@ static void vpe_op_prepare(struct vpe_op *op, void *hdr, u64 seq,
 }
 
 /**
- * vpe_op_seal - encrypt a packet in place and write its ICV
+ * vpe_op_seal - encrypt a packet and write its ICV
  * @op: from vpe_op_alloc(); op->sg holds the plaintext, of ESP the trailer and
  *	room for the ICV included
  * @hdr: header, complete but for VPE's ICV
@@ -177,7 +201,7 @@ int vpe_op_seal(struct vpe_op *op, void *hdr, u64 seq, unsigned int nents,
 }
 
 /**
- * vpe_op_open - verify a packet and decrypt it in place
+ * vpe_op_open - verify a packet and decrypt it
  * @op: from vpe_op_alloc(); op->sg holds the ciphertext, of ESP followed by the
  *	ICV
  * @hdr: header as received

@@ -18,10 +18,12 @@
  * @aad: ESP's associated data
  * @req: the request
  * @sg: where the scatter list has the packet's parts
+ * @dst: where what comes out is to go; NULL: in place
+ * @dst_nents: entries of @dst
  * @priv: the caller's
  *
  * One allocation: the caller's data, the request with the cipher's context and
- * the scatter list follow each other.
+ * the scatter lists follow each other.
  */
 struct vpe_op {
 	enum vpe_layout		layout;
@@ -29,6 +31,8 @@ struct vpe_op {
 	__be32			aad[VPE_ESP_AAD_MAX / sizeof(__be32)];
 	struct aead_request	*req;
 	struct scatterlist	*sg;
+	struct scatterlist	*dst;
+	unsigned int		dst_nents;
 	u8			priv[] __aligned(8);
 };
 
@@ -40,7 +44,7 @@ struct crypto_aead *vpe_aead_alloc(const char *name, const u8 *key,
 bool vpe_aead_is_async(struct crypto_aead *tfm);
 
 struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, enum vpe_layout layout,
-			    unsigned int priv, unsigned int nents);
+			    unsigned int priv, unsigned int nents, unsigned int dst_nents);
 int vpe_op_seal(struct vpe_op *op, void *hdr, u64 seq, unsigned int nents,
 		unsigned int len, crypto_completion_t done);
 int vpe_op_open(struct vpe_op *op, void *hdr, u64 seq, unsigned int nents,

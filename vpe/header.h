@@ -192,6 +192,8 @@ static inline void vpe_hdr_write(struct vpe_hdr *hdr, enum vpe_layout layout,
 	}
 }
 
+#define VPE_ESP_TRAILER_MAX	5	/* bytes */
+
 /**
  * vpe_esp_trailer_len - what ESP puts between payload and ICV
  * @len: payload, bytes

@@ -30,17 +30,19 @@
  * @sa: its SA
  * @skb: the packet, skb->data at what is decrypted
  * @num: its number and window
+ * @pages: where what is not in its head is decrypted to
  * @family: of the outer packet
  * @ds: outer DS field and ECN bits
  * @next: of VPE in transport mode the Next Header
  */
 struct vpe_rx {
-	struct vpe_sa	*sa;
-	struct sk_buff	*skb;
-	struct vpe_seq	num;
-	u16		family;
-	u8		ds;
-	u8		next;
+	struct vpe_sa		*sa;
+	struct sk_buff		*skb;
+	struct vpe_seq		num;
+	struct vpe_pages	pages;
+	u16			family;
+	u8			ds;
+	u8			next;
 };
 
 static struct gro_cells vpe_cells;
@@ -451,9 +453,19 @@ static unsigned int vpe_rx_commit(struct vpe_rx *rx)
 /* What became of a packet in the cipher and its window: 0 or why to drop it. */
 static unsigned int vpe_rx_opened(struct vpe_rx *rx, int err)
 {
-	if (likely(!err))
+	if (likely(!err)) {
+		vpe_pages_use(&rx->pages, rx->skb);
 		return vpe_rx_commit(rx);
+	}
+	if (err == -ENOMEM)
+		return VPE_A_DROPS_RX_NOMEM;
 	return err == -EBADMSG ? VPE_A_DROPS_RX_AUTH : VPE_A_DROPS_RX_CRYPTO;
+}
+
+static void vpe_rx_free(struct vpe_op *op)
+{
+	vpe_pages_free(&((struct vpe_rx *)op->priv)->pages);
+	kfree(op);
 }
 
 /* Decryption is through, with @err. RCU read side, softirqs disabled. */
@@ -496,23 +508,9 @@ static void vpe_rx_done(vpe_completion_arg *arg, int err)
 	rcu_read_unlock();
 	local_bh_enable();
 
-	kfree(op);
+	vpe_rx_free(op);
 	dev_put(dev);
 	percpu_ref_put(&sa->inflight);
-}
-
-/*
- * Nothing is decrypted in place that somebody else may see: cloned packets,
- * page fragments (they may be a file's), other skbs of a list. Returns the
- * scatter list entries that @skb takes, or an error.
- */
-static int vpe_rx_own(struct sk_buff *skb)
-{
-	struct sk_buff *trailer;
-
-	if (!skb_cloned(skb) && !skb_is_nonlinear(skb))
-		return 1;
-	return skb_cow_data(skb, 0, &trailer);
 }
 
 /*
@@ -529,10 +527,14 @@ static int vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 	void *hdr;
 
 	*opp = NULL;
-	nents = vpe_rx_own(skb);
-	if (nents < 0)
-		return nents;
-	op = vpe_op_alloc(sa->tfm, sa->layout, sizeof(*rx), nents);
+	/* Somebody else may look at its head, too. */
+	err = skb_unclone(skb, GFP_ATOMIC);
+	if (err)
+		return err;
+	hdr = skb->data;
+	skb->ip_summed = CHECKSUM_NONE;
+	__skb_pull(skb, vpe_sa_format(sa)->hlen);
+	op = vpe_pages_op(sa, skb, sizeof(*rx), 0);
 	if (!op)
 		return -ENOMEM;
 	*opp = op;
@@ -545,12 +547,9 @@ static int vpe_rx_open(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 	rx->ds = family == AF_INET ? ipv4_get_dsfield(ip_hdr(skb)) :
 				     ipv6_get_dsfield(ipv6_hdr(skb));
 
-	hdr = skb->data;
 	if (!vpe_sa_is_esp(sa))
 		rx->next = le16_to_cpu(vpe_hdr_iv(hdr, sa->layout)->sender_id);
-	skb->ip_summed = CHECKSUM_NONE;
-	__skb_pull(skb, vpe_sa_format(sa)->hlen);
-	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
+	nents = vpe_pages_map(&rx->pages, op, skb, 0);
 	if (nents < 0)
 		return nents;
 	err = vpe_op_open(op, hdr, num->seq, nents, skb->len - sa->icv_len, done);
@@ -576,11 +575,12 @@ static void vpe_rx_receive(struct vpe_sa *sa, struct sk_buff *skb, u16 family,
 	err = vpe_rx_open(sa, skb, family, num, vpe_rx_done, &op);
 	if (err == -EINPROGRESS)
 		return;
-	if (op)
+	if (op) {
 		vpe_rx_finish((struct vpe_rx *)op->priv, err);
-	else
+		vpe_rx_free(op);
+	} else {
 		vpe_rx_drop(sa, skb, family, VPE_A_DROPS_RX_NOMEM);
-	kfree(op);
+	}
 	if (sa->async) {
 		percpu_ref_put(&sa->inflight);
 		dev_put(dev);
@@ -971,7 +971,7 @@ static void vpe_core_done(vpe_completion_arg *arg, int err)
 	local_bh_disable();
 	rcu_read_lock();
 	err = vpe_core_finish(rx, err);
-	kfree(op);
+	vpe_rx_free(op);
 	xfrm_input_resume(skb, err);
 	rcu_read_unlock();
 	local_bh_enable();
@@ -1007,11 +1007,12 @@ int vpe_type_input(struct xfrm_state *x, struct sk_buff *skb)
 	err = vpe_rx_open(sa, skb, x->props.family, &num, vpe_core_done, &op);
 	if (err == -EINPROGRESS)
 		return err;
-	if (op)
-		err = vpe_core_finish((struct vpe_rx *)op->priv, err);
-	else
+	if (!op) {
 		vpe_count_drop(sa, skb, VPE_A_DROPS_RX_NOMEM);
-	kfree(op);
+		return err;
+	}
+	err = vpe_core_finish((struct vpe_rx *)op->priv, err);
+	vpe_rx_free(op);
 	return err;
 }
 

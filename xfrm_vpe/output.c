@@ -9,9 +9,9 @@
  *
  * A GSO packet is segmented before encryption, once for all its segments: they
  * come out of skb_gso_segment() linear and unshared, checksum done on the way,
- * and are encrypted where they are. Late segmentation (as esp4_offload does)
- * would show tc and netfilter a packet that is not encrypted yet under the
- * outer header, and devices a GSO type that none of them may handle.
+ * and are encrypted where they are; jumbo ones stay in pages. Late segmentation (as
+ * esp4_offload does) would show tc and netfilter a packet that is not encrypted yet
+ * under the outer header, and devices a GSO type that none of them may handle.
  *
  * An SA with a clock sends at its ticks (clock.c), and what its packets look like
  * does not tell what is in them.
@@ -35,32 +35,33 @@
 #include "trace.h"
 #include "vpe.h"
 
+/* Bytes that fit a buffer of one page, with the room that linearizing leaves. */
+#define VPE_PIECE_MAX	(SKB_WITH_OVERHEAD(PAGE_SIZE) - 128)
+
 /**
  * struct vpe_tx - a packet being encrypted
  * @sa: its SA
  * @skb: the packet, network header at the outer, skb->data at what is encrypted
  * @num: its number and window
+ * @pages: where what is not in its head is encrypted to
  * @len: bytes to encrypt, without ESP's trailer
  * @fill: there is nothing in it
  */
 struct vpe_tx {
-	struct vpe_sa	*sa;
-	struct sk_buff	*skb;
-	struct vpe_seq	num;
-	unsigned int	len;
-	bool		fill;
+	struct vpe_sa		*sa;
+	struct sk_buff		*skb;
+	struct vpe_seq		num;
+	struct vpe_pages	pages;
+	unsigned int		len;
+	bool			fill;
 };
 
 /**
  * struct vpe_room - a packet that is ours to write
- * @last: the buffer that has the end of it
- * @nents: scatter list entries that it takes
  * @pad: bytes of TFC padding there is room for
  * @fill: it is a fill packet
  */
 struct vpe_room {
-	struct sk_buff	*last;
-	int		nents;
 	unsigned int	pad;
 	bool		fill;
 };
@@ -263,32 +264,28 @@ static unsigned int vpe_tx_pad_len(const struct vpe_sa *sa, const struct sk_buff
 }
 
 /*
- * Make the packet ours to write, with room for what comes before it, for padding
- * and for ESP's trailer: cloned data is a socket's, page fragments may be a
- * file's. 0 or an error.
+ * Make the packet's head ours to write, with room for what comes before it, and in
+ * a linear one for padding and ESP's trailer: cloned data is a socket's. 0 or an
+ * error.
  */
 static int vpe_tx_own(const struct vpe_sa *sa, struct sk_buff *skb, struct vpe_room *room)
 {
 	const struct dst_entry *dst = skb_dst(skb);
-	bool linear = !skb_is_nonlinear(skb);
-	unsigned int trailer;
 	int head, tail = 0;
 
 	room->fill = false;
 	room->pad = vpe_tx_pad_len(sa, skb);
-	trailer = dst->xfrm->props.trailer_len + room->pad;
 
 	head = dst->header_len + LL_RESERVED_SPACE(dst->dev) -
 	       skb_headroom(skb);
 	head = max(head, 0);
-	if (linear && skb_tailroom(skb) < trailer)
-		tail = trailer - skb_tailroom(skb);
-	if ((head || tail || skb_cloned(skb)) &&
-	    pskb_expand_head(skb, SKB_DATA_ALIGN(head), tail, GFP_ATOMIC))
-		return -ENOMEM;
-	room->last = skb;
-	room->nents = linear ? 1 : skb_cow_data(skb, trailer, &room->last);
-	return min(room->nents, 0);
+	if (!skb_is_nonlinear(skb)) {
+		tail = dst->xfrm->props.trailer_len + room->pad - skb_tailroom(skb);
+		tail = max(tail, 0);
+	}
+	if (!head && !tail && !skb_cloned(skb))
+		return 0;
+	return pskb_expand_head(skb, SKB_DATA_ALIGN(head), tail, GFP_ATOMIC);
 }
 
 /* A number for the packet. 0, or the reason to drop it. */
@@ -318,27 +315,34 @@ static unsigned int vpe_tx_number(struct vpe_sa *sa, const struct vpe_flow *flow
 	return 0;
 }
 
-/* What a fabric may tell packets apart by. */
-static void vpe_tx_entropy(const struct vpe_sa *sa, struct sk_buff *skb,
-			   const struct vpe_flow *flow, u16 window)
+/* What a fabric may tell packets apart by; @more bytes will follow. */
+static void vpe_tx_entropy(const struct vpe_tx *tx, const struct vpe_flow *flow,
+			   unsigned int more)
 {
+	const struct vpe_sa *sa = tx->sa;
+	struct sk_buff *skb = tx->skb;
+	u16 window = tx->num.window;
 	u32 label = vpe_sa_is_esp(sa) ? flow->hash :
 					vpe_context_entropy(sa->ctx, window);
 
 	if (sa->udp)
 		vpe_udp_push(sa, skb, vpe_sa_is_esp(sa) ? flow->sport :
-							  vpe_udp_sport(sa, window));
+							  vpe_udp_sport(sa, window), more);
 	if (sa->label)
 		ip6_flow_hdr(ipv6_hdr(skb), ipv6_get_dsfield(ipv6_hdr(skb)),
 			     htonl(label) & IPV6_FLOWLABEL_MASK);
 }
 
-/* All that precedes the ciphertext, but VPE's ICV. IP headers are there. */
-static void vpe_tx_write(const struct vpe_sa *sa, struct sk_buff *skb,
-			 const struct vpe_flow *flow, u8 next, const struct vpe_seq *num)
+/*
+ * All that precedes the ciphertext, but VPE's ICV. IP headers are there; @more bytes
+ * of pages will follow what is in the packet.
+ */
+static void vpe_tx_write(const struct vpe_tx *tx, const struct vpe_flow *flow, u8 next,
+			 unsigned int more)
 {
-	void *hdr = skb->data - vpe_sa_format(sa)->hlen;
-	u32 window = num->window;
+	const struct vpe_sa *sa = tx->sa;
+	void *hdr = tx->skb->data - vpe_sa_format(sa)->hlen;
+	u32 window = tx->num.window;
 
 	if (!vpe_sa_is_tunnel(sa))
 		window |= (u32)next << 16;
@@ -346,26 +350,29 @@ static void vpe_tx_write(const struct vpe_sa *sa, struct sk_buff *skb,
 	if (vpe_sa_is_esp(sa))
 		*(struct vpe_esp_hdr *)hdr = (struct vpe_esp_hdr) {
 			.spi	= sa->spi,
-			.seq	= htonl(num->seq),
-			.iv	= vpe_context_iv(sa->ctx, num->seq),
+			.seq	= htonl(tx->num.seq),
+			.iv	= vpe_context_iv(sa->ctx, tx->num.seq),
 		};
 	else
-		vpe_hdr_write(hdr, sa->layout, sa->spi, window, num->seq);
-	vpe_tx_entropy(sa, skb, flow, num->window);
+		vpe_hdr_write(hdr, sa->layout, sa->spi, window, tx->num.seq);
+	vpe_tx_entropy(tx, flow, more);
 }
 
-/* Padding, ESP's trailer and room for its ICV; vpe_tx_own() saw to it that they fit. */
-static void vpe_tx_trailer(const struct vpe_sa *sa, struct sk_buff *skb,
-			   const struct vpe_room *room, u8 next)
+/* Bytes that follow what is in the packet: padding, ESP's trailer and its ICV. */
+static unsigned int vpe_tx_tail_len(const struct vpe_sa *sa, unsigned int len,
+				    unsigned int pad)
 {
-	unsigned int len;
+	return pad + (vpe_sa_is_esp(sa) ? vpe_esp_trailer_len(len + pad) + sa->icv_len : 0);
+}
 
-	if (unlikely(room->pad))
-		memset(pskb_put(skb, room->last, room->pad), 0, room->pad);
-	if (!vpe_sa_is_esp(sa))
-		return;
-	len = vpe_esp_trailer_len(skb->len);
-	vpe_esp_trailer_write(pskb_put(skb, room->last, len + sa->icv_len), len, next);
+static void vpe_tx_write_tail(const struct vpe_tx *tx, unsigned int pad, unsigned int len,
+			      u8 next)
+{
+	u8 trailer[VPE_ESP_TRAILER_MAX + VPE_ICV_LEN] = {};
+
+	if (vpe_sa_is_esp(tx->sa))
+		vpe_esp_trailer_write(trailer, len - pad - tx->sa->icv_len, next);
+	vpe_pages_write_tail(&tx->pages, tx->skb, pad, trailer, len - pad);
 }
 
 /*
@@ -377,32 +384,33 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb,
 		       const struct vpe_flow *flow, const struct vpe_room *room,
 		       u8 next, crypto_completion_t done, struct vpe_op **opp)
 {
-	unsigned int len = room->fill ? 0 : skb->len, reason;
+	unsigned int len = skb->len, tail = vpe_tx_tail_len(sa, len, room->pad), reason;
 	struct vpe_op *op;
 	struct vpe_tx *tx;
 	int nents, err;
 
-	op = vpe_op_alloc(sa->tfm, sa->layout, sizeof(*tx), room->nents);
+	op = vpe_pages_op(sa, skb, sizeof(*tx), tail);
 	if (!op)
 		return VPE_A_DROPS_TX_NOMEM;
 	*opp = op;
-	vpe_tx_trailer(sa, skb, room, next);
-	nents = skb_to_sgvec_nomark(skb, op->sg, 0, skb->len);
-	if (nents < 0)
-		return VPE_A_DROPS_TX_NOMEM;
 
 	tx = (struct vpe_tx *)op->priv;
 	tx->sa = sa;
 	tx->skb = skb;
-	tx->len = len;
+	tx->len = room->fill ? 0 : len;
 	tx->fill = room->fill;
-	reason = vpe_tx_number(sa, flow, len, &tx->num);
+	nents = vpe_pages_map(&tx->pages, op, skb, tail);
+	if (nents < 0)
+		return VPE_A_DROPS_TX_NOMEM;
+	if (tail)
+		vpe_tx_write_tail(tx, room->pad, tail, next);
+	reason = vpe_tx_number(sa, flow, tx->len, &tx->num);
 	if (unlikely(reason))
 		return reason;
-	vpe_tx_write(sa, skb, flow, next, &tx->num);
+	vpe_tx_write(tx, flow, next, len + tail - skb->len);
 
 	err = vpe_op_seal(op, skb->data - vpe_sa_format(sa)->hlen, tx->num.seq, nents,
-			  skb->len - sa->icv_len, done);
+			  len + tail - sa->icv_len, done);
 	if (likely(!err))
 		return 0;
 	if (err != -EINPROGRESS)
@@ -411,8 +419,18 @@ static int vpe_tx_seal(struct vpe_sa *sa, struct sk_buff *skb,
 	return err;
 }
 
-static void vpe_tx_count(const struct vpe_tx *tx)
+static void vpe_tx_free(struct vpe_op *op)
 {
+	if (op)
+		vpe_pages_free(&((struct vpe_tx *)op->priv)->pages);
+	kfree(op);
+}
+
+/* The packet is encrypted. */
+static void vpe_tx_sealed(struct vpe_tx *tx)
+{
+	vpe_pages_use(&tx->pages, tx->skb);
+	__skb_push(tx->skb, -skb_network_offset(tx->skb));
 	trace_vpe_send(tx->sa, tx->num.window, tx->num.seq, tx->len);
 	if (unlikely(tx->fill)) {
 		vpe_count(tx->sa, VPE_A_STATS_TX_FILL, 1);
@@ -426,15 +444,13 @@ static void vpe_tx_count(const struct vpe_tx *tx)
  * Encrypted: off to the outer destination. RCU read side. The bundle's child
  * stays for a grace period after the bundle.
  */
-static int vpe_tx_finish(struct net *net, struct sock *sk,
-			 const struct vpe_tx *tx)
+static int vpe_tx_finish(struct net *net, struct sock *sk, struct vpe_tx *tx)
 {
 	struct sk_buff *skb = tx->skb;
 	struct dst_entry *path = vpe_path(skb);
 	int err;
 
-	vpe_tx_count(tx);
-	__skb_push(skb, -skb_network_offset(skb));
+	vpe_tx_sealed(tx);
 	if (tx->sa->async) {
 		dst_hold(path);
 		skb_dst_drop(skb);
@@ -469,7 +485,7 @@ static void vpe_tx_done(vpe_completion_arg *arg, int err)
 		percpu_ref_put(&tx->sa->inflight);
 	rcu_read_unlock();
 	local_bh_enable();
-	kfree(op);
+	vpe_tx_free(op);
 	dev_put(dev);
 }
 
@@ -504,13 +520,28 @@ static int vpe_tx_owned(struct net *net, struct sock *sk, struct vpe_sa *sa,
 		goto drop;
 
 	err = vpe_tx_finish(net, sk, (struct vpe_tx *)op->priv);
-	kfree(op);
+	vpe_tx_free(op);
 	return err;
 
 drop:
-	kfree(op);
+	vpe_tx_free(op);
 	vpe_drop(sa, skb, err);
 	return -EINVAL;
+}
+
+/*
+ * No device will do the checksum. Pages that somebody may write meanwhile are
+ * copied before, as skb_checksum_help() does it. SCTP's is another checksum.
+ */
+static int vpe_tx_checksum(struct sk_buff *skb)
+{
+	int err = 0;
+
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return 0;
+	if (skb_end_offset(skb) + skb->data_len > VPE_PIECE_MAX && skb_has_shared_frag(skb))
+		err = vpe_pages_own(skb);
+	return err ?: skb_csum_hwoffload_help(skb, 0);
 }
 
 /* Send one packet of at most the path's MTU, or that may be fragmented. */
@@ -524,9 +555,7 @@ static int vpe_tx_one(struct net *net, struct sock *sk, struct vpe_sa *sa,
 	if (unlikely(READ_ONCE(sa->x->km.state) != XFRM_STATE_VALID))
 		goto drop;
 	err = VPE_A_DROPS_TX_SEGMENT;
-	/* SCTP's is another checksum. */
-	if (skb->ip_summed == CHECKSUM_PARTIAL &&
-	    skb_csum_hwoffload_help(skb, 0))
+	if (vpe_tx_checksum(skb))
 		goto drop;
 	err = VPE_A_DROPS_TX_NOMEM;
 	if (unlikely(vpe_tx_own(sa, skb, &room)))
@@ -566,7 +595,7 @@ void vpe_output_clocked(struct vpe_sa *sa, struct sk_buff *skb, u32 lane)
  */
 void vpe_output_fill(struct vpe_sa *sa, struct sk_buff *skb, u32 lane)
 {
-	const struct vpe_room room = { .last = skb, .nents = 1, .fill = true };
+	const struct vpe_room room = { .fill = true };
 	const struct vpe_flow flow = { .hash = lane };
 
 	/* No bundle holds the SA until the cipher is done. */
@@ -657,6 +686,14 @@ static bool vpe_tx_check_size(const struct vpe_sa *sa, struct sk_buff *skb)
 	return false;
 }
 
+/* Segments that are too large to be in one piece share the packet's pages. */
+static netdev_features_t vpe_tx_gso_features(const struct sk_buff *skb)
+{
+	unsigned int size = skb_shinfo(skb)->gso_size;
+
+	return size > VPE_PIECE_MAX && size != GSO_BY_FRAGS ? NETIF_F_SG | NETIF_F_HW_CSUM : 0;
+}
+
 static int vpe_tx_gso(struct net *net, struct sock *sk, struct sk_buff *skb,
 		      struct vpe_sa *sa, const struct vpe_flow *flow)
 {
@@ -667,7 +704,7 @@ static int vpe_tx_gso(struct net *net, struct sock *sk, struct sk_buff *skb,
 	BUILD_BUG_ON(sizeof(*IP6CB(skb)) > SKB_GSO_CB_OFFSET);
 
 	vpe_count(sa, VPE_A_STATS_TX_GSO, 1);
-	segs = skb_gso_segment(skb, 0);
+	segs = skb_gso_segment(skb, vpe_tx_gso_features(skb));
 	if (IS_ERR_OR_NULL(segs)) {
 		vpe_drop(sa, skb, VPE_A_DROPS_TX_SEGMENT);
 		return segs ? PTR_ERR(segs) : -EINVAL;
@@ -933,18 +970,17 @@ static int vpe_output(struct net *net, struct sock *sk, struct sk_buff *skb)
 }
 
 /* Encrypted on xfrm's own path: leave the packet as ESP would. */
-static int vpe_core_finish(const struct vpe_tx *tx)
+static int vpe_core_finish(struct vpe_tx *tx)
 {
 	struct sk_buff *skb = tx->skb;
 
-	__skb_push(skb, -skb_network_offset(skb));
+	vpe_tx_sealed(tx);
 	*skb_mac_header(skb) = vpe_sa_proto(tx->sa);
 	/* No device sees this packet: another transform will encrypt it. */
 	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb)) {
 		vpe_count_drop(tx->sa, skb, VPE_A_DROPS_TX_SEGMENT);
 		return -EINVAL;
 	}
-	vpe_tx_count(tx);
 	vpe_count(tx->sa, VPE_A_STATS_TX_CORE, 1);
 	vpe_count(tx->sa, VPE_A_STATS_CORE_BYTES, tx->len);
 	return 0;
@@ -963,7 +999,7 @@ static void vpe_core_done(vpe_completion_arg *arg, int err)
 		vpe_count_drop(tx->sa, skb, VPE_A_DROPS_TX_CRYPTO);
 	else
 		err = vpe_core_finish(tx);
-	kfree(op);
+	vpe_tx_free(op);
 	xfrm_output_resume(skb_to_full_sk(skb), skb, err);
 }
 
@@ -1010,7 +1046,7 @@ int vpe_type_output(struct xfrm_state *x, struct sk_buff *skb)
 	} else {
 		err = vpe_core_finish((struct vpe_tx *)op->priv);
 	}
-	kfree(op);
+	vpe_tx_free(op);
 	return err;
 }
 

@@ -55,12 +55,14 @@ static void vpe_udp_checksum(const struct vpe_sa *sa, struct sk_buff *skb,
  * @skb: the packet, network and transport header set to the outer ones,
  *	skb->data at the inner packet
  * @sport: source port
+ * @more: bytes that will follow what is in the packet
  *
  * Context: RCU read side.
  */
-void vpe_udp_push(const struct vpe_sa *sa, struct sk_buff *skb, __be16 sport)
+void vpe_udp_push(const struct vpe_sa *sa, struct sk_buff *skb, __be16 sport,
+		  unsigned int more)
 {
-	unsigned int len = skb->len - skb_transport_offset(skb);
+	unsigned int len = skb->len - skb_transport_offset(skb) + more;
 	struct udphdr *uh = udp_hdr(skb);
 
 	uh->source = sport;

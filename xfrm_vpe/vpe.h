@@ -370,6 +370,30 @@ static inline bool vpe_sa_any(void)
 	return static_branch_unlikely(&vpe_sas_used.key);
 }
 
+/* pages.c */
+
+/**
+ * struct vpe_pages - where a cipher writes what it may not write in place
+ * @sg: a page each, of which length bytes from its beginning are used
+ * @n: how many; 0: all is in place
+ * @len: bytes in all of them
+ */
+struct vpe_pages {
+	struct scatterlist	*sg;
+	unsigned int		n;
+	unsigned int		len;
+};
+
+struct vpe_op *vpe_pages_op(const struct vpe_sa *sa, const struct sk_buff *skb,
+			    unsigned int priv, unsigned int tail);
+int vpe_pages_map(struct vpe_pages *pages, struct vpe_op *op, struct sk_buff *skb,
+		  unsigned int tail);
+void vpe_pages_write_tail(const struct vpe_pages *pages, struct sk_buff *skb,
+			  unsigned int pad, const void *end, unsigned int len);
+void vpe_pages_use(struct vpe_pages *pages, struct sk_buff *skb);
+void vpe_pages_free(struct vpe_pages *pages);
+int vpe_pages_own(struct sk_buff *skb);
+
 /* output.c */
 int vpe_output_init(void);
 void vpe_output_exit(void);
@@ -410,7 +434,8 @@ void vpe_clock_stop_net(const struct vpe_net *vnet);
 extern struct mutex vpe_listen_mutex;
 int vpe_udp_init(void);
 void vpe_udp_exit(void);
-void vpe_udp_push(const struct vpe_sa *sa, struct sk_buff *skb, __be16 sport);
+void vpe_udp_push(const struct vpe_sa *sa, struct sk_buff *skb, __be16 sport,
+		  unsigned int more);
 struct vpe_listen *vpe_listen_find(struct vpe_net *vnet, u16 port);
 int vpe_listen_add(struct net *net, u16 port, bool zero_csum6_rx);
 void vpe_listen_del(struct vpe_listen *listen);

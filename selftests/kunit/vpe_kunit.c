@@ -880,7 +880,7 @@ static int vpe_test_crypt(const struct vpe_try *t)
 	struct vpe_op *op;
 	int err;
 
-	op = vpe_op_alloc(t->tfm, t->layout, sizeof(void *), nents);
+	op = vpe_op_alloc(t->tfm, t->layout, sizeof(void *), nents, 0);
 	if (!op)
 		return -ENOMEM;
 	init_completion(&wait.done);

@@ -161,8 +161,8 @@ static int run(struct aead_request *req)
 	u8 *all;
 	int err;
 
-	shim_assert(req->src == req->dst);
 	shim_assert(is_exact(req->src, req->assoclen + len + tag));
+	shim_assert(is_exact(req->dst, req->assoclen + len + tag));
 	/* ciphers may use these as they like */
 	memset(req->ctx, 0xa5, crypto_aead_reqsize(req->tfm));
 	if (shim_aead.error)

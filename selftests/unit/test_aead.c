@@ -86,7 +86,7 @@ static int crypt(struct crypto_aead *tfm, void *packet, enum vpe_layout layout, 
 		 unsigned int len, bool seal)
 {
 	unsigned int all = len + (vpe_is_esp(layout) ? crypto_aead_authsize(tfm) : 0);
-	struct vpe_op *op = vpe_op_alloc(tfm, layout, 0, all ? 1 : 0);
+	struct vpe_op *op = vpe_op_alloc(tfm, layout, 0, all ? 1 : 0, 0);
 	int err;
 
 	if (all)
@@ -282,16 +282,21 @@ static void other_key(void)
 	}
 }
 
-/* The text, and ESP's ICV, in pieces that each lie in memory of their own. */
+/*
+ * The text, and ESP's ICV, in pieces that each lie in memory of their own; what
+ * comes out in their place, or in one piece elsewhere.
+ */
 static void pieces(const struct vpe_vector *v, const unsigned int *cuts,
-		   unsigned int n, bool seal)
+		   unsigned int n, bool seal, bool elsewhere)
 {
-	unsigned int hlen = hlen_of(v->layout), i, at, len;
+	unsigned int hlen = hlen_of(v->layout), end = cuts[n - 1], i, at, len;
 	struct crypto_aead *tfm = tfm_of(v);
-	struct vpe_op *op = vpe_op_alloc(tfm, v->layout, 0, n);
-	u8 *hdr = packet_of(v->packet, hlen), *plain = plain_packet(v);
-	const u8 *in = seal ? plain : (const u8 *)v->packet;
+	struct vpe_op *op = vpe_op_alloc(tfm, v->layout, 0, n, elsewhere);
+	u8 *hdr = packet_of(v->packet, hlen), *plain = plain_packet(v), *dst = NULL;
+	const u8 *in = seal ? plain : (const u8 *)v->packet, *now;
 	const u8 *out = seal ? (const u8 *)v->packet : plain;
+	/* what is opened elsewhere leaves the place of ESP's ICV as it was */
+	unsigned int written = seal ? end : text_len(v);
 
 	/* opened, a packet still has its ICV */
 	memcpy(plain + v->packet_len - tail_of(v), v->packet + v->packet_len - tail_of(v),
@@ -302,14 +307,21 @@ static void pieces(const struct vpe_vector *v, const unsigned int *cuts,
 		len = cuts[i] - at;
 		sg_set_buf(&op->sg[i], packet_of((const char *)in + hlen + at, len), len);
 	}
+	if (elsewhere) {
+		dst = malloc(end);
+		sg_set_buf(op->dst, dst, end);
+	}
 	expect_eq((seal ? vpe_op_seal : vpe_op_open)(op, hdr, v->seq, n, text_len(v), done), 0);
+	now = elsewhere ? in : out;
 	for (i = 0, at = 0; i < n; i++, at += len) {
 		len = cuts[i] - at;
-		expect(!memcmp(op->sg[i].buf, out + hlen + at, len), "piece %u of %u, end %u",
+		expect(!memcmp(op->sg[i].buf, now + hlen + at, len), "piece %u of %u, end %u",
 		       i, n, cuts[i]);
 		free(op->sg[i].buf);
 	}
+	expect(!elsewhere || !memcmp(dst, out + hlen, written), "end %u", cuts[0]);
 	expect(!memcmp(hdr, v->packet, hlen));
+	free(dst);
 	free(hdr);
 	free(plain);
 	kfree(op);
@@ -321,17 +333,17 @@ static void scatter(const struct vpe_vector *v)
 	unsigned int cuts[128], end = text_len(v) + tail_of(v), i, j;
 
 	for (i = 1; i < end; i++) {
-		pieces(v, (unsigned int []){ i, end }, 2, true);
-		pieces(v, (unsigned int []){ i, end }, 2, false);
+		for (j = 0; j < 4; j++)
+			pieces(v, (unsigned int []){ i, end }, 2, j & 1, j & 2);
 		for (j = i + 1; j < end; j += 5) {
-			pieces(v, (unsigned int []){ i, j, end }, 3, true);
-			pieces(v, (unsigned int []){ i, j, end }, 3, false);
+			pieces(v, (unsigned int []){ i, j, end }, 3, true, false);
+			pieces(v, (unsigned int []){ i, j, end }, 3, false, false);
 		}
 	}
 	for (i = 0; i < end; i++)
 		cuts[i] = i + 1;
-	pieces(v, cuts, end, true);
-	pieces(v, cuts, end, false);
+	pieces(v, cuts, end, true, false);
+	pieces(v, cuts, end, false, false);
 }
 
 static void scattered(void)
@@ -355,7 +367,7 @@ static void spare_entries(void)
 		v = vector_of(layout);
 		tfm = tfm_of(v);
 		packet = plain_packet(v);
-		op = vpe_op_alloc(tfm, layout, 0, 5);
+		op = vpe_op_alloc(tfm, layout, 0, 5, 0);
 		sg_set_buf(op->sg, packet + hlen_of(layout), text_len(v) + tail_of(v));
 		expect_eq(vpe_op_seal(op, packet, v->seq, 1, text_len(v), done), 0);
 		expect(!memcmp(packet, v->packet, v->packet_len), "layout %d", layout);
@@ -430,7 +442,7 @@ static void async_frees(void)
 		i = (size_t)(v - vpe_vectors);
 		tfm[i] = tfm_of(v);
 		packet[i] = plain_packet(v);
-		op = vpe_op_alloc(tfm[i], v->layout, 0, 1);
+		op = vpe_op_alloc(tfm[i], v->layout, 0, 1, 0);
 		sg_set_buf(op->sg, packet[i] + hlen_of(v->layout), text_len(v) + tail_of(v));
 		expect_eq(vpe_op_seal(op, packet[i], v->seq, 1, text_len(v), free_op),
 			  -EINPROGRESS);
@@ -488,7 +500,7 @@ static void refused(void)
 
 	tfm = vpe_aead_alloc("gcm(aes)", key, 16, VPE_ARES, 16);
 	shim_fail_alloc = 1;
-	expect(!vpe_op_alloc(tfm, VPE_ARES, 0, 1));
+	expect(!vpe_op_alloc(tfm, VPE_ARES, 0, 1, 0));
 	crypto_free_aead(tfm);
 }
 
@@ -548,7 +560,7 @@ static void formats(void)
 static void op_parts(const struct vpe_vector *v, unsigned int priv)
 {
 	struct crypto_aead *tfm = tfm_of(v);
-	struct vpe_op *op = vpe_op_alloc(tfm, v->layout, priv, 1);
+	struct vpe_op *op = vpe_op_alloc(tfm, v->layout, priv, 1, 0);
 	struct scatterlist *list = op->sg - vpe_is_esp(v->layout);
 	void *packet = plain_packet(v);
 	unsigned int i;
