@@ -85,6 +85,9 @@ check:
 check-long:
 	@selftests/check --long $(if $(T),-t '$(T)')
 
+mutants:
+	@selftests/vm/setup && selftests/mutants $(T)
+
 clean:
 	@find . \( -path ./.git -o -path ./build \) -prune -o \
 		\( $(patsubst %,-name '%' -o,$(objects)) -false \) -exec rm -rf {} +
@@ -107,6 +110,8 @@ help:
 	@echo '  make check K=KERNEL    one kernel: 6.1, 6.12, 7.3 or debug; goes with T='
 	@echo '  make check-long        what takes longer; begun again, it goes on'
 	@echo '  make check-long T=PART'
+	@echo '  make mutants           the code with one guard removed after the other: a'
+	@echo '                         test fails; an hour, begun again, it goes on'
 	@echo
 	@echo 'Use it:'
 	@echo '  make                   xfrm_vpe.ko for the running kernel'
@@ -121,4 +126,4 @@ help:
 	@echo
 	@echo 'README says more.'
 
-.PHONY: all module check-kdir modules_install ip tools install-tools demo demo-fabric demo-qos check check-long clean help
+.PHONY: all module check-kdir modules_install ip tools install-tools demo demo-fabric demo-qos check check-long mutants clean help

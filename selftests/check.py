@@ -531,7 +531,7 @@ class LongJob(Once, Job):
 
 
 class LongTests(Once, Tests):
-    """On this machine, as TAP."""
+    """On this machine; prints TAP."""
 
     def __init__(self, name, command):
         super().__init__(name, name, command)
@@ -540,7 +540,8 @@ class LongTests(Once, Tests):
 
 def make_long_jobs(part, report):
     """The module loaded and unloaded more often under classic ESP, the kernel's own
-    tests for ESP and VPE, every test on debug, and fuzzing."""
+    tests for ESP and VPE, every test on debug, fuzzing, and the code with guards
+    removed."""
     special = table("machines", None)
     cpus = {test: int(cpus) for test, _, cpus in reversed(special)}
     paired = [test for test, kernels, _ in special if "+" in kernels]
@@ -563,7 +564,8 @@ def make_long_jobs(part, report):
     jobs += [LongJob("demo-fabric", [f"{TOP}/demo/fabric/run", "-s"]),
              LongJob("demo-qos", [f"{TOP}/demo/qos/run"]),
              LongTests("fuzz", ["make", "-s", "--no-print-directory", "-C",
-                                f"{HERE}/fuzz", "check"])]
+                                f"{HERE}/fuzz", "check"]),
+             LongTests("mutants", [f"{HERE}/mutants"])]
     if part:
         chosen = [job for job in jobs if job.name == part] or \
                  [job for job in jobs if fnmatch.fnmatch(job.name, part + "*")]

@@ -115,6 +115,16 @@ marks_in() {
 		hv2:$SPI12:rx-auth==3 -- -Q 0x40
 }
 
+# Of the other family, though its address begins with the one that packets go to
+family() {
+	begin
+	(sa $SPI12 "$KEY12"; rule out 1 2 4 1) | batch "$HV1"
+	(sa $SPI12 "$KEY12"; rule in 1 2 4 1) |
+		sed "s/ src ${OUTER[41]} dst ${OUTER[42]} / src ${OUTER[61]} dst a00:2:: /" |
+		batch "$HV2"
+	refused hv1:$SPI12:tx-packets==3 hv2:-:XfrmInNoStates==3
+}
+
 # A second wire, by a rule on the outer packet's mark, the inner one has none; and
 # the mark that a packet gets where it comes in.
 output_mark() {
@@ -523,9 +533,10 @@ vti_refused() {
 topo_wire || skip_all "no namespaces"
 wire_start
 wire_watch
-ktap_plan 17 1
+ktap_plan 18 1
 ktap_test "marks when sending" marks_out
 ktap_test "marks when receiving, fwmark_reflect" marks_in
+ktap_test "an SA of the other family" family
 ktap_test "output-mark" output_mark
 ktap_test "xfrm interfaces over IPv4" interfaces 4
 ktap_more "xfrm interfaces over IPv6" interfaces 6

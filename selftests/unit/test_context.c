@@ -259,6 +259,9 @@ static void same_key(void)
 	expect_eq(reserve(a, 0, 3), NOW);
 	expect(vpe_context_started(b));
 	vpe_context_put(a);
+	a = get(&here, KEY_A);
+	expect(a == b, "another, while the first sends");
+	vpe_context_put(a);
 	expect_eq(reserve(b, 0, 1), NOW + 3);
 	vpe_context_put(b);
 	unload();

@@ -253,23 +253,23 @@ static int by_value(const void *x, const void *y)
 static void numbers_once(void)
 {
 	static struct vpe_seq all[2 * THREADS * NUMBERS];
-	unsigned int n = 0, i, j, t;
+	unsigned int n, i, j, t, round;
 
-	arena_init();
-	run_threads(reserve_all);
-	for (t = 0; t < THREADS; t++)
-		for (i = 0; i < NUMBERS; i++)
-			for (j = 0; j < 1 + i % 3; j++, n++)
-				if (n < ARRAY_SIZE(all)) {
+	for (round = 0; round < ROUNDS; round++) {
+		arena_init();
+		run_threads(reserve_all);
+		for (n = 0, t = 0; t < THREADS; t++)
+			for (i = 0; i < NUMBERS; i++)
+				for (j = 0; j < 1 + i % 3 && n < ARRAY_SIZE(all); j++, n++) {
 					all[n] = a.taken[t][i];
 					all[n].seq += j;
 				}
-	n = n < ARRAY_SIZE(all) ? n : ARRAY_SIZE(all);
-	qsort(all, n, sizeof(all[0]), by_number);
-	for (i = 1; i < n; i++)
-		expect(by_number(&all[i - 1], &all[i]), "window %u number %llu twice",
-		       all[i].window, all[i].seq);
-	arena_exit();
+		qsort(all, n, sizeof(all[0]), by_number);
+		for (i = 1; i < n; i++)
+			expect(by_number(&all[i - 1], &all[i]), "window %u number %llu twice",
+			       all[i].window, all[i].seq);
+		arena_exit();
+	}
 }
 
 /* One closes, each time further; all take note of it when it is done. */
