@@ -21,7 +21,7 @@ windows_elsewhere() {
 once() {
 	local outer=$1 inner=$2 n report shared unique full refused
 
-	n=$(count 5000 200)
+	n=$(slowly "$(count 5000 2000)" 200)
 	tunnel "$outer" "$inner"
 	capture "$n" "$inner"
 	counters_mark
