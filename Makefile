@@ -111,7 +111,7 @@ help:
 	@echo '  make check-long        what takes longer; begun again, it goes on'
 	@echo '  make check-long T=PART'
 	@echo '  make mutants           the code with one guard removed after the other: a'
-	@echo '                         test fails; an hour, begun again, it goes on'
+	@echo '                         test fails; half an hour, begun again, it goes on'
 	@echo
 	@echo 'Use it:'
 	@echo '  make                   xfrm_vpe.ko for the running kernel'
