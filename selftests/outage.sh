@@ -13,12 +13,24 @@ rx_more() {
 	[ $(($(vpe_stat "$HV2" $SPI12 rx-packets) - rx)) -gt "$1" ]
 }
 
-# What was sealed waits for its neighbour or is lost on the wire, as with ESP.
+# core_drops: what IP (but for missing routes) and the devices count, of both hypervisors
+core_drops() {
+	local ns
+
+	for ns in "$HV1" "$HV2"; do ns_exec "$ns" cat /proc/net/snmp /proc/net/dev; done |
+		awk '/^Ip: [0-9]/ { n += $5 + $6 + $9 + $12 }
+			$1 == "eth0:" { n += $5 }
+			END { print n }'
+}
+
+# What was sealed waits for its neighbour or is lost on the wire, as with ESP. What was
+# just opened when its device went down is dropped, and counted, by the core.
 wire_down() {
-	local rx on_wire unseen=20
+	local rx on_wire unseen=20 named core
 
 	tunnel 4 4
 	counters_mark
+	core=$(core_drops)
 	flows_start
 	run ip -n "$HV1" link set eth0 down
 	pause 0.3
@@ -32,10 +44,11 @@ wire_down() {
 	counters_growth
 	on_wire=$(grown 'hv?:*:tx-packets')
 	on_wire=$((on_wire - $(grown 'hv?:*:rx-packets')))
-	echo "lost on the wire: $on_wire"
+	core=$(($(core_drops) - core))
+	echo "lost on the wire: $on_wire; counted by the core: $core"
 	[ "${refused[12]}" -gt 0 ] || fail "no packet was refused"
-	[ $lost -eq $((refused[12] + refused[21] + dropped_in + on_wire)) ] ||
-		fail "lost packets are not accounted for"
+	named=$((refused[12] + refused[21] + dropped_in + on_wire))
+	((lost >= named && lost <= named + core)) || fail "lost packets are not accounted for"
 	fast_path
 	no_iv_twice
 }
