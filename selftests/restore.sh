@@ -245,9 +245,10 @@ snapshot() {
 }
 
 topo_capture || skip_all "no namespaces"
-ktap_plan 4
+ktap_plan 4 1
 ktap_test "a standby takes over" takeover
 ktap_test "the module is replaced, its SAs restored" upgrade
-ktap_test "the machine sleeps" asleep mem
+# QEMU's machine resets itself instead of waking up, now and then
+ktap_more "the machine sleeps" asleep mem
 VERBOSE=1 ktap_test "the machine goes back to a snapshot" snapshot
 ktap_finish
