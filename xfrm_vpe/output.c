@@ -426,11 +426,15 @@ static void vpe_tx_free(struct vpe_op *op)
 	kfree(op);
 }
 
-/* The packet is encrypted. */
-static void vpe_tx_sealed(struct vpe_tx *tx)
+/* From here the packet is what goes on the wire. */
+static void vpe_tx_encrypted(struct vpe_tx *tx)
 {
 	vpe_pages_use(&tx->pages, tx->skb);
 	__skb_push(tx->skb, -skb_network_offset(tx->skb));
+}
+
+static void vpe_tx_sent(struct vpe_tx *tx)
+{
 	trace_vpe_send(tx->sa, tx->num.window, tx->num.seq, tx->len);
 	if (unlikely(tx->fill)) {
 		vpe_count(tx->sa, VPE_A_STATS_TX_FILL, 1);
@@ -450,7 +454,8 @@ static int vpe_tx_finish(struct net *net, struct sock *sk, struct vpe_tx *tx)
 	struct dst_entry *path = vpe_path(skb);
 	int err;
 
-	vpe_tx_sealed(tx);
+	vpe_tx_encrypted(tx);
+	vpe_tx_sent(tx);
 	if (tx->sa->async) {
 		dst_hold(path);
 		skb_dst_drop(skb);
@@ -974,13 +979,14 @@ static int vpe_core_finish(struct vpe_tx *tx)
 {
 	struct sk_buff *skb = tx->skb;
 
-	vpe_tx_sealed(tx);
+	vpe_tx_encrypted(tx);
 	*skb_mac_header(skb) = vpe_sa_proto(tx->sa);
 	/* No device sees this packet: another transform will encrypt it. */
 	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb)) {
 		vpe_count_drop(tx->sa, skb, VPE_A_DROPS_TX_SEGMENT);
 		return -EINVAL;
 	}
+	vpe_tx_sent(tx);
 	vpe_count(tx->sa, VPE_A_STATS_TX_CORE, 1);
 	vpe_count(tx->sa, VPE_A_STATS_CORE_BYTES, tx->len);
 	return 0;
