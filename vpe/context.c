@@ -557,8 +557,11 @@ int vpe_context_reserve(struct vpe_context *ctx, u32 class, u32 flow,
 	sent = this_cpu_add_return(counter->sent, n);
 	quota = READ_ONCE(ctx->quota);
 	if (unlikely(sent > quota)) {
-		/* It stands, or enough further calls would wrap it. */
-		this_cpu_write(counter->sent, max(quota, sent - n));
+		/*
+		 * It stands, or enough further calls would wrap it; not where an
+		 * interrupt took more before the context was revoked.
+		 */
+		this_cpu_cmpxchg(counter->sent, sent, max(quota, sent - n));
 		err = -EOVERFLOW;
 	} else {
 		this_cpu_add(counter->bytes, bytes);

@@ -2,6 +2,7 @@
 #ifndef _SHIM_LINUX_PERCPU_H
 #define _SHIM_LINUX_PERCPU_H
 
+#include <linux/atomic.h>
 #include <linux/smp.h>
 
 #ifndef SHIM_PERCPU_STRIDE
@@ -21,5 +22,6 @@ void free_percpu(void *p);
 #define this_cpu_add(var, n)	((void)this_cpu_add_return(var, n))
 #define this_cpu_write(var, n) \
 	__atomic_store_n(this_cpu_ptr(&(var)), n, __ATOMIC_RELAXED)
+#define this_cpu_cmpxchg(var, old, new)	cmpxchg(this_cpu_ptr(&(var)), old, new)
 
 #endif /* _SHIM_LINUX_PERCPU_H */
