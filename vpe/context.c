@@ -732,6 +732,7 @@ out:
 	return err;
 }
 
+/* VPE_FRESH: made, with @seq in it, or *@wp is the one that was made meanwhile. */
 static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 					       u64 seq, u32 bytes,
 					       struct vpe_window **wp)
@@ -757,7 +758,7 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 	/* Another CPU may have been first, and have taken the last room. */
 	*wp = xa_load(&ctx->windows, id);
 	if (*wp)
-		return vpe_window_commit(*wp, seq, bytes);
+		return VPE_FRESH;
 	return err == -ENOSPC ? VPE_NO_ROOM : VPE_NO_MEM;
 }
 
@@ -780,10 +781,12 @@ static enum vpe_verdict vpe_context_new_window(struct vpe_context *ctx, u32 id,
 enum vpe_verdict vpe_context_commit(struct vpe_context *ctx, u32 id, u64 seq,
 				    u32 bytes, struct vpe_window **wp)
 {
+	enum vpe_verdict verdict = VPE_FRESH;
+
 	*wp = xa_load(&ctx->windows, id);
-	if (likely(*wp))
-		return vpe_window_commit(*wp, seq, bytes);
-	return vpe_context_new_window(ctx, id, seq, bytes, wp);
+	if (unlikely(!*wp))
+		verdict = vpe_context_new_window(ctx, id, seq, bytes, wp);
+	return *wp ? vpe_window_commit(*wp, seq, bytes) : verdict;
 }
 
 /**
@@ -807,10 +810,11 @@ enum vpe_verdict vpe_context_close(struct vpe_context *ctx, u32 id, u64 seq)
 		verdict = vpe_context_new_window(ctx, id, seq, 0, &w);
 		if (verdict == VPE_NO_ROOM || verdict == VPE_NO_MEM)
 			return verdict;
-		w = xa_load(&ctx->windows, id);
-		/* No packet made it. */
-		if (verdict == VPE_FRESH && w)
+		if (verdict == VPE_FRESH && !w) {
+			w = xa_load(&ctx->windows, id);
+			/* No packet made it. */
 			vpe_window_uncount(w);
+		}
 	}
 	if (w)
 		vpe_window_close(w, seq);
