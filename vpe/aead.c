@@ -26,6 +26,7 @@
  */
 #include <linux/err.h>
 #include <linux/limits.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -85,6 +86,74 @@ bool vpe_aead_is_async(struct crypto_aead *tfm)
 	return crypto_aead_alg(tfm)->base.cra_flags & CRYPTO_ALG_ASYNC;
 }
 
+/* Bytes of an op that is kept: of a packet in one piece, with ciphers as they are. */
+#define VPE_OP_SIZE	1024
+
+/*
+ * What a CPU's last packet left for the next one: memory costs a small packet as much
+ * as the cipher does. An interrupt may find none. NULL before vpe_ops_init().
+ */
+static struct vpe_op * __percpu *vpe_op_spare;
+
+/**
+ * vpe_ops_init - have each CPU keep an op
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int vpe_ops_init(void)
+{
+	/* Where freed memory is watched it is freed. */
+	if (IS_ENABLED(CONFIG_KASAN))
+		return 0;
+	vpe_op_spare = alloc_percpu(struct vpe_op *);
+	return vpe_op_spare ? 0 : -ENOMEM;
+}
+
+/**
+ * vpe_ops_exit - free what is kept; no packet is under way any more
+ *
+ * Context: process.
+ */
+void vpe_ops_exit(void)
+{
+	unsigned int cpu;
+
+	if (!vpe_op_spare)
+		return;
+	for_each_possible_cpu(cpu)
+		kfree(*per_cpu_ptr(vpe_op_spare, cpu));
+	free_percpu(vpe_op_spare);
+	vpe_op_spare = NULL;
+}
+
+static struct vpe_op *vpe_op_get(size_t size)
+{
+	bool kept = vpe_op_spare && size <= VPE_OP_SIZE;
+	struct vpe_op *op = NULL;
+
+	if (likely(kept))
+		op = this_cpu_xchg(*vpe_op_spare, NULL);
+	if (likely(op))
+		return op;
+	op = kmalloc(kept ? VPE_OP_SIZE : size, GFP_ATOMIC);
+	if (op)
+		op->kept = kept;
+	return op;
+}
+
+/**
+ * vpe_op_free - a packet is through with its op
+ * @op: from vpe_op_alloc(), or NULL
+ *
+ * Context: any but NMI.
+ */
+void vpe_op_free(struct vpe_op *op)
+{
+	if (!op || !op->kept || this_cpu_cmpxchg(*vpe_op_spare, NULL, op))
+		kfree(op);
+}
+
 /**
  * vpe_op_alloc - all the memory that one packet's encryption takes
  * @tfm: the cipher
@@ -95,7 +164,7 @@ bool vpe_aead_is_async(struct crypto_aead *tfm)
  *	filled at op->dst; 0: it goes where what goes in is
  *
  * Context: any.
- * Return: an op to be freed by kfree(), or NULL.
+ * Return: an op to be freed by vpe_op_free(), or NULL.
  */
 struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, enum vpe_layout layout,
 			    unsigned int priv, unsigned int nents, unsigned int dst_nents)
@@ -108,7 +177,7 @@ struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, enum vpe_layout layout,
 	sg = ALIGN(req + sizeof(struct aead_request) +
 		   crypto_aead_reqsize(tfm), __alignof__(*op->sg));
 	n = nents + 1 + (dst_nents ? dst_nents + 1 : 0);
-	op = kmalloc(sg + n * sizeof(*op->sg), GFP_ATOMIC);
+	op = vpe_op_get(sg + n * sizeof(*op->sg));
 	if (!op)
 		return NULL;
 

@@ -14,6 +14,7 @@
 /**
  * struct vpe_op - one packet on its way through the cipher
  * @layout: its layout
+ * @kept: its size is the one of all that are kept for other packets
  * @iv: copy of the header's IV: ciphers may scribble on it
  * @aad: ESP's associated data
  * @req: the request
@@ -27,6 +28,7 @@
  */
 struct vpe_op {
 	enum vpe_layout		layout;
+	bool			kept;
 	u8			iv[VPE_IV_LEN];
 	__be32			aad[VPE_ESP_AAD_MAX / sizeof(__be32)];
 	struct aead_request	*req;
@@ -38,6 +40,9 @@ struct vpe_op {
 
 extern const struct vpe_format vpe_formats[];
 
+int vpe_ops_init(void);
+void vpe_ops_exit(void);
+
 struct crypto_aead *vpe_aead_alloc(const char *name, const u8 *key,
 				   unsigned int len, enum vpe_layout layout,
 				   unsigned int icv_len);
@@ -45,6 +50,7 @@ bool vpe_aead_is_async(struct crypto_aead *tfm);
 
 struct vpe_op *vpe_op_alloc(struct crypto_aead *tfm, enum vpe_layout layout,
 			    unsigned int priv, unsigned int nents, unsigned int dst_nents);
+void vpe_op_free(struct vpe_op *op);
 int vpe_op_seal(struct vpe_op *op, void *hdr, u64 seq, unsigned int nents,
 		unsigned int len, crypto_completion_t done);
 int vpe_op_open(struct vpe_op *op, void *hdr, u64 seq, unsigned int nents,

@@ -465,7 +465,7 @@ static unsigned int vpe_rx_opened(struct vpe_rx *rx, int err)
 static void vpe_rx_free(struct vpe_op *op)
 {
 	vpe_pages_free(&((struct vpe_rx *)op->priv)->pages);
-	kfree(op);
+	vpe_op_free(op);
 }
 
 /* Decryption is through, with @err. RCU read side, softirqs disabled. */

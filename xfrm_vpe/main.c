@@ -99,6 +99,7 @@ static const struct {
 	int (*init)(void);
 	void (*exit)(void);
 } vpe_parts[] = {
+	{ vpe_ops_init, vpe_ops_exit },
 	{ vpe_sa_init, vpe_sa_exit },
 	{ vpe_input_init, vpe_input_exit },
 	{ vpe_offload_init, vpe_offload_exit },

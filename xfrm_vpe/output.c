@@ -423,7 +423,7 @@ static void vpe_tx_free(struct vpe_op *op)
 {
 	if (op)
 		vpe_pages_free(&((struct vpe_tx *)op->priv)->pages);
-	kfree(op);
+	vpe_op_free(op);
 }
 
 /* From here the packet is what goes on the wire. */
@@ -445,11 +445,12 @@ static void vpe_tx_sent(struct vpe_tx *tx)
 }
 
 /*
- * Encrypted: off to the outer destination. RCU read side. The bundle's child
- * stays for a grace period after the bundle.
+ * Encrypted: off to the outer destination, and @op is free. RCU read side. The
+ * bundle's child stays for a grace period after the bundle.
  */
-static int vpe_tx_finish(struct net *net, struct sock *sk, struct vpe_tx *tx)
+static int vpe_tx_finish(struct net *net, struct sock *sk, struct vpe_op *op)
 {
+	struct vpe_tx *tx = (struct vpe_tx *)op->priv;
 	struct sk_buff *skb = tx->skb;
 	struct dst_entry *path = vpe_path(skb);
 	int err;
@@ -465,6 +466,8 @@ static int vpe_tx_finish(struct net *net, struct sock *sk, struct vpe_tx *tx)
 		skb_dst_set_noref(skb, path);
 	}
 	nf_reset_ct(skb);
+	/* Before other packets are encrypted on the way, or decrypted. */
+	vpe_tx_free(op);
 
 	err = path->ops->local_out(net, sk, skb);
 	return err == 1 ? dst_output(net, sk, skb) : err;
@@ -476,21 +479,24 @@ static void vpe_tx_done(vpe_completion_arg *arg, int err)
 	struct vpe_tx *tx = (struct vpe_tx *)op->priv;
 	struct sk_buff *skb = tx->skb;
 	struct net_device *dev = skb->dev;
+	struct vpe_sa *sa = tx->sa;
+	bool fill = tx->fill;
 
 	if (err == -EINPROGRESS)
 		return;
 
 	local_bh_disable();
 	rcu_read_lock();
-	if (err)
-		vpe_drop(tx->sa, skb, VPE_A_DROPS_TX_CRYPTO);
-	else
-		vpe_tx_finish(dev_net(dev), skb_to_full_sk(skb), tx);
-	if (tx->fill)
-		percpu_ref_put(&tx->sa->inflight);
+	if (err) {
+		vpe_drop(sa, skb, VPE_A_DROPS_TX_CRYPTO);
+		vpe_tx_free(op);
+	} else {
+		vpe_tx_finish(dev_net(dev), skb_to_full_sk(skb), op);
+	}
+	if (fill)
+		percpu_ref_put(&sa->inflight);
 	rcu_read_unlock();
 	local_bh_enable();
-	vpe_tx_free(op);
 	dev_put(dev);
 }
 
@@ -524,9 +530,7 @@ static int vpe_tx_owned(struct net *net, struct sock *sk, struct vpe_sa *sa,
 	if (unlikely(err))
 		goto drop;
 
-	err = vpe_tx_finish(net, sk, (struct vpe_tx *)op->priv);
-	vpe_tx_free(op);
-	return err;
+	return vpe_tx_finish(net, sk, op);
 
 drop:
 	vpe_tx_free(op);

@@ -47,7 +47,7 @@ static unsigned int vpe_pages_count(const struct sk_buff *skb)
  * @tail: bytes that are to follow what is in the packet
  *
  * Context: any.
- * Return: an op, to be freed by kfree(), or NULL.
+ * Return: an op, to be freed by vpe_op_free(), or NULL.
  */
 struct vpe_op *vpe_pages_op(const struct vpe_sa *sa, const struct sk_buff *skb,
 			    unsigned int priv, unsigned int tail)

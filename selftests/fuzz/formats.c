@@ -77,7 +77,7 @@ static int crypt(const struct sa *sa, u8 *packet, u64 seq, unsigned int len, con
 	}
 	join(text, sg, n);
 	memcpy(packet, hdr, sa->hlen);
-	kfree(op);
+	vpe_op_free(op);
 	free(hdr);
 	return err;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <linux/err.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 
 #include "../../vpe/aead.h"
 #include "shim.h"
@@ -97,7 +98,7 @@ static int crypt(struct crypto_aead *tfm, void *packet, enum vpe_layout layout, 
 		expect(done_op == op);
 		err = done_err;
 	}
-	kfree(op);
+	vpe_op_free(op);
 	return err;
 }
 
@@ -324,7 +325,7 @@ static void pieces(const struct vpe_vector *v, const unsigned int *cuts,
 	free(dst);
 	free(hdr);
 	free(plain);
-	kfree(op);
+	vpe_op_free(op);
 	crypto_free_aead(tfm);
 }
 
@@ -371,7 +372,7 @@ static void spare_entries(void)
 		sg_set_buf(op->sg, packet + hlen_of(layout), text_len(v) + tail_of(v));
 		expect_eq(vpe_op_seal(op, packet, v->seq, 1, text_len(v), done), 0);
 		expect(!memcmp(packet, v->packet, v->packet_len), "layout %d", layout);
-		kfree(op);
+		vpe_op_free(op);
 		free(packet);
 		crypto_free_aead(tfm);
 	}
@@ -425,7 +426,7 @@ static void free_op(void *data, int err)
 	struct vpe_op *op = data;
 
 	done_err = err;
-	kfree(op);
+	vpe_op_free(op);
 }
 
 /* Completion in another order than submission, the op freed by its callback. */
@@ -577,7 +578,7 @@ static void op_parts(const struct vpe_vector *v, unsigned int priv)
 	expect(!memcmp(packet, v->packet, v->packet_len), "%u bytes", priv);
 	for (i = 0; i < priv; i++)
 		expect_eq(op->priv[i], 0xee);
-	kfree(op);
+	vpe_op_free(op);
 	free(packet);
 	crypto_free_aead(tfm);
 }
@@ -590,6 +591,40 @@ static void op_layout(void)
 	for (layout = VPE_SPI_FIRST; layout <= VPE_ESP_ESN; layout++)
 		for (priv = 0; priv < 70; priv++)
 			op_parts(vector_of(layout), priv);
+}
+
+/* Each CPU keeps one op of the usual size for its next packet. */
+static void spare_ops(void)
+{
+	const struct vpe_vector *v = vector_of(VPE_SPI_FIRST);
+	struct crypto_aead *tfm = tfm_of(v);
+	struct vpe_op *first, *second, *large;
+
+	shim_fail_alloc = 1;
+	expect_eq(vpe_ops_init(), -ENOMEM);
+	expect_eq(vpe_ops_init(), 0);
+	first = vpe_op_alloc(tfm, v->layout, 64, 1, 0);
+	second = vpe_op_alloc(tfm, v->layout, 0, 8, 0);
+	large = vpe_op_alloc(tfm, v->layout, 0, 64, 0);
+	expect(first != second);
+	vpe_op_free(large);
+	vpe_op_free(first);
+	vpe_op_free(second);
+
+	expect(vpe_op_alloc(tfm, v->layout, 0, 1, 8) == first);
+	shim_cpu = 1;
+	shim_fail_alloc = 1;
+	expect(!vpe_op_alloc(tfm, v->layout, 0, 1, 0));
+	/* It stays where it was freed. */
+	vpe_op_free(first);
+	large = vpe_op_alloc(tfm, v->layout, 0, 64, 0);
+	expect(large != first);
+	vpe_op_free(large);
+	expect(vpe_op_alloc(tfm, v->layout, 64, 1, 0) == first);
+	vpe_op_free(first);
+	shim_cpu = 0;
+	vpe_ops_exit();
+	crypto_free_aead(tfm);
 }
 
 static const struct test_case cases[] = {
@@ -611,6 +646,7 @@ static const struct test_case cases[] = {
 	{ "other_format", other_format },
 	{ "formats", formats },
 	{ "op_layout", op_layout },
+	{ "spare_ops", spare_ops },
 	{ }
 };
 

@@ -22,6 +22,8 @@ void free_percpu(void *p);
 #define this_cpu_add(var, n)	((void)this_cpu_add_return(var, n))
 #define this_cpu_write(var, n) \
 	__atomic_store_n(this_cpu_ptr(&(var)), n, __ATOMIC_RELAXED)
+#define this_cpu_xchg(var, new) \
+	__atomic_exchange_n(this_cpu_ptr(&(var)), new, __ATOMIC_RELAXED)
 #define this_cpu_cmpxchg(var, old, new)	cmpxchg(this_cpu_ptr(&(var)), old, new)
 
 #endif /* _SHIM_LINUX_PERCPU_H */
