@@ -12,7 +12,7 @@ WAIT_TIMEOUT=600
 
 [ -n "${VPE_ICOUNT-}" ] || skip_all "needs a clock that counts instructions"
 
-ROUNDS=5
+ROUNDS=$(count 5 3)
 AMOUNT=8M
 PACKETS=3000
 port=9000
