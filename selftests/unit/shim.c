@@ -94,7 +94,7 @@ void rcu_barrier(void)
 
 u64 ktime_get_real_ns(void)
 {
-	return shim_real_ns;
+	return READ_ONCE(shim_real_ns);
 }
 
 u64 ktime_get_boottime_ns(void)
@@ -105,7 +105,7 @@ u64 ktime_get_boottime_ns(void)
 /* Monotonic time is boot time here. */
 ktime_t ktime_mono_to_any(ktime_t mono, enum tk_offsets offs)
 {
-	return mono + (offs == TK_OFFS_REAL ? shim_real_ns - shim_boot_ns : 0);
+	return mono + (offs == TK_OFFS_REAL ? ktime_get_real_ns() - shim_boot_ns : 0);
 }
 
 void get_random_bytes(void *buf, size_t len)

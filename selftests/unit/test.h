@@ -20,7 +20,7 @@ struct test_suite {
 };
 
 extern const struct test_suite suite_header, suite_window, suite_context,
-	suite_esp, suite_aead, suite_race;
+	suite_esp, suite_aead, suite_race, suite_explore;
 extern const struct test_suite *const test_suites[];
 extern u64 test_seed;
 

@@ -16,6 +16,12 @@ static inline void spin_lock_init(spinlock_t *lock)
 	lock->held = 0;
 }
 
+#ifdef ONLY_EXPLORE
+void spin_lock(spinlock_t *lock);
+void spin_unlock(spinlock_t *lock);
+void spin_lock_bh(spinlock_t *lock);
+void spin_unlock_bh(spinlock_t *lock);
+#else
 static inline void spin_lock(spinlock_t *lock)
 {
 	while (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE))
@@ -29,6 +35,7 @@ static inline void spin_unlock(spinlock_t *lock)
 
 #define spin_lock_bh(lock)	spin_lock(lock)
 #define spin_unlock_bh(lock)	spin_unlock(lock)
+#endif
 
 #define lockdep_assert_held(lock) \
 	shim_assert(__atomic_load_n(&(lock)->held, __ATOMIC_RELAXED))

@@ -6,7 +6,9 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
+#ifndef SHIM_XA_BITS
 #define SHIM_XA_BITS	11
+#endif
 #define SHIM_XA_SLOTS	(1u << SHIM_XA_BITS)
 
 struct shim_xa_node {
@@ -19,8 +21,8 @@ struct xarray {
 };
 
 #define XA_FLAGS_LOCK_BH	0
-#define xa_lock_bh(xa)		spin_lock(&(xa)->lock)
-#define xa_unlock_bh(xa)	spin_unlock(&(xa)->lock)
+#define xa_lock_bh(xa)		spin_lock_bh(&(xa)->lock)
+#define xa_unlock_bh(xa)	spin_unlock_bh(&(xa)->lock)
 
 static inline void xa_init_flags(struct xarray *xa, int flags)
 {
