@@ -47,7 +47,7 @@ static u64 vpe_context_ids;
 /**
  * struct vpe_epoch - what new contexts must stay above
  * @offset: largest (real - boot time) seen since load, nanoseconds
- * @used: highest number used by a context that is gone
+ * @used: highest number used by a context that is gone or was revoked
  * @distrusted: the clock is not to be trusted while (real - boot time) is @stale
  * @stale: see there; nanoseconds
  */
@@ -376,6 +376,15 @@ static u64 vpe_context_highest(const struct vpe_context *ctx)
 	return highest;
 }
 
+/* Not found any more; who comes next with its key stays above what it has sent. */
+static void vpe_context_retire(struct vpe_context *ctx)
+{
+	lockdep_assert_held(&vpe_contexts_lock);
+	if (ctx->claimed)
+		vpe_epoch.used = max(vpe_epoch.used, vpe_context_highest(ctx));
+	hash_del(&ctx->node);
+}
+
 /**
  * vpe_context_put - let go of a context
  * @ctx: key context; nobody can send through this reference any more
@@ -391,9 +400,7 @@ void vpe_context_put(struct vpe_context *ctx)
 		return;
 
 	spin_lock_bh(&vpe_contexts_lock);
-	if (ctx->claimed)
-		vpe_epoch.used = max(vpe_epoch.used, vpe_context_highest(ctx));
-	hash_del(&ctx->node);
+	vpe_context_retire(ctx);
 	atomic_sub(ctx->nr_windows, &ctx->scope->windows);
 	atomic_dec(&ctx->scope->contexts);
 	spin_unlock_bh(&vpe_contexts_lock);
@@ -499,7 +506,7 @@ void vpe_context_revoke(struct vpe_context *ctx)
 	spin_lock_bh(&vpe_contexts_lock);
 	ctx->revoked = true;
 	WRITE_ONCE(ctx->quota, 0);
-	hash_del(&ctx->node);
+	vpe_context_retire(ctx);
 	spin_unlock_bh(&vpe_contexts_lock);
 }
 

@@ -462,6 +462,17 @@ EXPLORE(revoked_key, begin_started, NULL, end_revoked_and_come,
 	{ { revoke_and_come, .cpu = 0 }, { send_unless_revoked, .cpu = 1 },
 	  { send_unless_revoked, .cpu = 0, .level = EXPLORE_SOFTIRQ } })
 
+/* ... but for what was sent from where the user said. */
+static void begin_ahead(void)
+{
+	begin_sending();
+	holds(!vpe_context_start(ctx, NOW + 1000));
+}
+
+EXPLORE(revoked_ahead, begin_ahead, NULL, end_revoked_and_come,
+	{ { revoke_and_come, .cpu = 0 }, { send_unless_revoked, .cpu = 1 },
+	  { send_unless_revoked, .cpu = 0, .level = EXPLORE_SOFTIRQ } })
+
 /* ESP: one counter for all */
 
 static void begin_esp(void)
@@ -941,6 +952,7 @@ static const struct test_case cases[] = {
 	{ "revoked", revoked },
 	{ "revoked_at_start", revoked_at_start },
 	{ "revoked_key", revoked_key },
+	{ "revoked_ahead", revoked_ahead },
 	{ "esp_numbers", esp_numbers },
 	{ "copies", copies },
 	{ "copies_too_old", copies_too_old },
