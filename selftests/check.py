@@ -561,6 +561,7 @@ def make_long_jobs(part, report):
     jobs += [Long(f"{test}-{kernel}", kernel, 2, [test]) for test in everywhere
              if test != "peers" for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
+    jobs += [Long("attack-million", "6.12", 2, ["attack"], ["VPE_ATTACKS=1000000"])]
     jobs += [LongJob("demo-fabric", [f"{TOP}/demo/fabric/run", "-s"]),
              LongJob("demo-qos", [f"{TOP}/demo/qos/run"]),
              LongTests("fuzz", ["make", "-s", "--no-print-directory", "-C",

@@ -40,11 +40,12 @@ free_at_once() {
 	echo 0 >$max
 }
 
-# receiver_start NS PORT IDLE_MS: counts numbered packets until none came for
-# that long (on a slow machine: five times that)
+# receiver_start NS PORT IDLE_MS [ARG...]: counts numbered packets until none came
+# for that long (on a slow machine: five times that)
 receiver_pid='' received=''
 receiver_start() {
-	nsenter --net="/run/netns/$1" "$tools/numbered" recv -i $(($3 * $(slowly 1 5))) "$2" >"$TMP/received" &
+	nsenter --net="/run/netns/$1" "$tools/numbered" recv -i $(($3 * $(slowly 1 5))) "${@:4}" \
+		"$2" >"$TMP/received" &
 	receiver_pid=$!
 	defer stop_pid $receiver_pid
 	slowwait listening "$1" udp "$2"

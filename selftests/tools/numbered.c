@@ -69,14 +69,25 @@ static socklen_t resolve(const char *host, const char *port,
 	exit(2);
 }
 
+/* Behind the number each packet has contents of its own, to its end. */
 static void fill(unsigned char *buf, uint32_t number, size_t size)
 {
+	uint32_t wire = htonl(number);
 	size_t i;
 
-	number = htonl(number);
-	memcpy(buf, &number, sizeof(number));
-	for (i = sizeof(number); i < size; i++)
-		buf[i] = i;
+	memcpy(buf, &wire, sizeof(wire));
+	for (i = sizeof(wire); i < size; i++)
+		buf[i] = number + i;
+	if (size > sizeof(wire))
+		buf[size - 1] ^= 0xff;
+}
+
+static int is_as_sent(const unsigned char *buf, uint32_t number, size_t size)
+{
+	unsigned char want[2048];
+
+	fill(want, number, size);
+	return !memcmp(buf, want, size);
 }
 
 /**
@@ -254,7 +265,10 @@ static int do_send(int argc, char **argv)
 	return 0;
 }
 
-/* Counts until SIGTERM, or for as long as not IDLE ms passed without any. */
+/*
+ * Counts until SIGTERM, or for as long as not IDLE ms passed without any. What is
+ * not as it was sent is foreign; -c looks at all of it.
+ */
 static int do_recv(int argc, char **argv)
 {
 	unsigned long received = 0, unique = 0, foreign = 0, longest = 0;
@@ -266,12 +280,16 @@ static int do_recv(int argc, char **argv)
 	unsigned char most = 0;
 	double last = 0, t;
 	uint32_t number;
+	int check = 0;
 	long max = -1;
 
-	while ((opt = getopt(argc, argv, "i:")) != -1) {
-		if (opt != 'i')
+	while ((opt = getopt(argc, argv, "i:c")) != -1) {
+		if (opt == 'i')
+			idle = atoi(optarg);
+		else if (opt == 'c')
+			check = 1;
+		else
 			return 2;
-		idle = atoi(optarg);
 	}
 	if (argc - optind != 1)
 		return 2;
@@ -299,7 +317,8 @@ static int do_recv(int argc, char **argv)
 			received++;
 			memcpy(&number, bufs[i], sizeof(number));
 			number = ntohl(number);
-			if (msgs[i].msg_len < 4 || number >= NUMBERS) {
+			if (msgs[i].msg_len < 4 || number >= NUMBERS ||
+			    (check && !is_as_sent(bufs[i], number, msgs[i].msg_len))) {
 				foreign++;
 				continue;
 			}
@@ -327,6 +346,6 @@ int main(int argc, char **argv)
 			"usage: numbered send [-n COUNT | -t SECONDS] [-r PER_SECOND] [-s SIZE]\n"
 			"                     [-f FIRST] [-h PACKETS_PER_CPU] [-g GSO_SEGMENTS]\n"
 			"                     [-p PAUSE_MS] [-u] HOST PORT\n"
-			"       numbered recv [-i IDLE_MS] PORT\n");
+			"       numbered recv [-i IDLE_MS] [-c] PORT\n");
 	return ret;
 }
