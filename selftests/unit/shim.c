@@ -145,13 +145,14 @@ u64 siphash(const void *data, size_t len, const siphash_key_t *key)
 
 	for (; len >= 8; len -= 8, p += 8) {
 		memcpy(&word, p, 8);
+		word = le64_to_cpu(word);
 		v[3] ^= word;
 		sip_rounds(v, 2);
 		v[0] ^= word;
 	}
 	word = 0;
 	memcpy(&word, p, len);
-	last |= word;
+	last |= le64_to_cpu(word);
 	v[3] ^= last;
 	sip_rounds(v, 2);
 	v[0] ^= last;

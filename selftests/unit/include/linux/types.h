@@ -22,17 +22,24 @@ typedef unsigned int gfp_t;
 
 #define BITS_PER_LONG	64
 
-/* little endian machines only, see the Makefile */
-#define cpu_to_le16(x)	((__le16)(x))
-#define cpu_to_le32(x)	((__le32)(x))
-#define cpu_to_le64(x)	((__le64)(x))
-#define le16_to_cpu(x)	((u16)(x))
-#define le32_to_cpu(x)	((u32)(x))
-#define le64_to_cpu(x)	((u64)(x))
-#define cpu_to_be32(x)	((__be32)__builtin_bswap32(x))
-#define cpu_to_be64(x)	((__be64)__builtin_bswap64(x))
-#define be32_to_cpu(x)	__builtin_bswap32((u32)(x))
-#define be64_to_cpu(x)	((u64)__builtin_bswap64(x))
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define shim_le(bits, x)	((u##bits)(x))
+#define shim_be(bits, x)	((u##bits)__builtin_bswap##bits(x))
+#else
+#define shim_le(bits, x)	((u##bits)__builtin_bswap##bits(x))
+#define shim_be(bits, x)	((u##bits)(x))
+#endif
+
+#define cpu_to_le16(x)	((__le16)shim_le(16, x))
+#define cpu_to_le32(x)	((__le32)shim_le(32, x))
+#define cpu_to_le64(x)	((__le64)shim_le(64, x))
+#define le16_to_cpu(x)	shim_le(16, x)
+#define le32_to_cpu(x)	shim_le(32, x)
+#define le64_to_cpu(x)	shim_le(64, x)
+#define cpu_to_be32(x)	((__be32)shim_be(32, x))
+#define cpu_to_be64(x)	((__be64)shim_be(64, x))
+#define be32_to_cpu(x)	shim_be(32, x)
+#define be64_to_cpu(x)	shim_be(64, x)
 
 #define ALIGN(x, a)		(((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 #define container_of(p, type, member) \
