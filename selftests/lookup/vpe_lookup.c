@@ -26,10 +26,12 @@
  * @senders: Sender IDs, spread from 1 to 65535; 0: Sender ID 0 alone
  * @windows: of each, from Window ID 0 on
  */
-static const struct lookup_case {
+struct lookup_case {
 	u32	senders;
 	u32	windows;
-} cases[] = {
+};
+
+static const struct lookup_case cases[] = {
 	{ 0, 1 }, { 0, 16 }, { 0, 256 }, { 0, 4096 }, { 0, 65536 },
 	{ 1, 1 }, { 8, 8192 }, { 4096, 16 },
 };
