@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The engine of "make check": see usage() and Documentation/testing.rst.
 
-What is to be run is planned first: "jobs" on this machine (style, unit tests,
-dissectors, demo) and machines to boot, each with its tests. Three jobs run at a
+What is to be run is planned first: "jobs" on this machine (style, unit tests, other
+CPUs, dissectors, demo) and machines to boot, each with its tests. Three jobs run at a
 time; a machine with eight CPUs counts as two. Each result is printed when it is
 there; a planned test without a result has failed.
 """
@@ -27,6 +27,8 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
 KERNELS = ["6.12", "6.1", "7.3", "debug"]
+CPUS = {"arm64": ["wire", "ares", "exactly_once"],	# of check-long, and their tests there
+        "s390x": ["wire", "ares", "esp", "udp", "writes", "eyes"]}
 SLOTS = 3			# machines: tests wait a third of their time
 MACHINE_SECONDS = 3600		# for all tests of one boot; several times what they take
 QUIET_SECONDS = 60		# after so much silence a job's state is told, then after
@@ -402,7 +404,7 @@ def pairs():
     return sorted(k for k in named if "+" in k)
 
 
-HOST_JOBS = ["style", "unit", "dissect", "demo"]
+HOST_JOBS = ["style", "unit", "cpus", "dissect", "demo"]
 
 
 def make_jobs(options):
@@ -431,6 +433,7 @@ def host_jobs(test):
     jobs = [Tests("style", "style", [f"{HERE}/style"]),
             Tests("unit", "unit", ["make", "-s", "--no-print-directory", "-C",
                                    f"{HERE}/unit", "check"]),
+            Tests("cpus", "cpus", [f"{HERE}/cpus"]),
             Tests("dissect", "dissect", [f"{HERE}/dissect"]),
             Job("demo", "demo", [f"{TOP}/demo/run"])]
     return [job for job in jobs if test in ("", job.name)]
@@ -540,8 +543,8 @@ class LongTests(Once, Tests):
 
 def make_long_jobs(part, report):
     """The module loaded and unloaded more often under classic ESP, the kernel's own
-    tests for ESP and VPE, every test on debug, fuzzing, and the code with guards
-    removed."""
+    tests for ESP and VPE, every test on debug, other CPUs, fuzzing, and the code
+    with guards removed."""
     special = table("machines", None)
     cpus = {test: int(cpus) for test, _, cpus in reversed(special)}
     paired = [test for test, kernels, _ in special if "+" in kernels]
@@ -562,6 +565,8 @@ def make_long_jobs(part, report):
              if test != "peers" for kernel in KERNELS if kernel != "debug"]
     jobs += [Long(f"debug-{test}", "debug", cpus.get(test, 2), [test]) for test in every]
     jobs += [Long("attack-million", "6.12", 2, ["attack"], ["VPE_ATTACKS=1000000"])]
+    jobs += [Long(f"cpus-{cpu}", cpu, 2, tests) for cpu, tests in CPUS.items()]
+    jobs += [Long(f"cpus-{cpu}-interop", f"{cpu}+6.12", 2, ["interop"]) for cpu in CPUS]
     jobs += [LongJob("demo-fabric", [f"{TOP}/demo/fabric/run", "-s"]),
              LongJob("demo-qos", [f"{TOP}/demo/qos/run"]),
              LongTests("fuzz", ["make", "-s", "--no-print-directory", "-C",
