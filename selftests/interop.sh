@@ -97,7 +97,7 @@ both_counters() {
 tunnels() {
 	new_keys
 	tunnel_side 1 2 $1 4 6
-	at 2 "KEY12=$KEY12 KEY21=$KEY21; tunnel_side 2 1 $1 4 6"
+	at 2 "KEY12=$KEY12 KEY21=$KEY21 LAYOUT=$LAYOUT; tunnel_side 2 1 $1 4 6"
 	counters_mark
 }
 
@@ -221,12 +221,14 @@ A)
 	both_counters
 	defer there bye
 	there 'iperf_server "$hv"' || fail "no iperf3"
-	ktap_plan 7
+	ktap_plan 11 2
 	ktap_test "another key: nothing passes" wrong_key
 	for family in 4 6; do
 		ktap_test "IPv$family: pings both ways" pings $family
+		ktap_test "IPv$family: pings both ways, layout ares" ares pings $family
 		ktap_test "IPv$family: TCP both ways" tcp $family
 		ktap_test "IPv$family: each rekeys the other, no packet lost" rekeys $family
+		ktap_more "IPv$family: TCP both ways, layout ares" ares tcp $family
 	done
 	;;
 B)
