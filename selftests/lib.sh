@@ -211,9 +211,10 @@ pause() {
 	return 0
 }
 
-# busywait TIMEOUT_MS COMMAND...: until COMMAND succeeds
+# busywait TIMEOUT_MS COMMAND...: until COMMAND succeeds; asked less and less often,
+# as asking takes its time from others
 busywait() {
-	local up end
+	local up end ms=50 seconds
 
 	read -r up _ </proc/uptime
 	end=$((${up/./}0 + $1))
@@ -221,7 +222,9 @@ busywait() {
 	until "$@"; do
 		read -r up _ </proc/uptime
 		[ "${up/./}0" -lt "$end" ] || return 1
-		pause 0.05
+		printf -v seconds 0.%03d $ms
+		pause $seconds
+		ms=$((ms < 300 ? ms * 5 / 4 : ms))
 	done
 }
 
