@@ -172,6 +172,21 @@ topo_capture() {
 	done
 }
 
+# Second addresses, for SAs that move: [family][side]
+declare -rA OTHER=([41]=10.0.0.11 [42]=10.0.0.12 [61]=fd00::11 [62]=fd00::12)
+
+other_addresses() {
+	local side ns
+
+	for side in 1 2; do
+		ns=HV$side
+		batch "${!ns}" <<-END
+			addr add ${OTHER[4$side]}/24 dev eth0
+			addr add ${OTHER[6$side]}/64 dev eth0 nodad
+		END
+	done
+}
+
 mac() {
 	ip -n "$1" -j link show dev "$2" | jq -r '.[0].address'
 }

@@ -9,18 +9,8 @@
 . "$lib_dir/hard.sh"
 . "$lib_dir/flows.sh"
 
-# [family][side], a second address of each
-declare -rA OTHER=([41]=10.0.0.11 [42]=10.0.0.12 [61]=fd00::11 [62]=fd00::12)
-
-other_addresses() {
-	local side ns
-	for side in 1 2; do
-		ns=HV$side
-		batch "${!ns}" <<-END
-			addr add ${OTHER[4$side]}/24 dev eth0
-			addr add ${OTHER[6$side]}/64 dev eth0 nodad
-		END
-	done
+known_addresses() {
+	other_addresses
 	ping_ok "$HV1" 1 56 "${OTHER[42]}"
 	ping_ok "$HV1" 1 56 "${OTHER[62]}"
 }
@@ -147,7 +137,7 @@ one_key() {
 
 backlog_grow
 topo_wire || skip_all "no namespaces"
-other_addresses
+known_addresses
 ktap_plan 8 4
 ktap_test "IPv4 to IPv4" moves_under_load 4 4 "$(count 3 1)"
 ktap_more "IPv4 to IPv6" moves_under_load 4 6 1
